@@ -1,0 +1,119 @@
+"""What the workflow computes, a dataclass a table row; its fields are the columns.
+
+`None` is a number that does not exist (not pooled, not estimable, not public), never
+a zero. Proportions are 0-1 and ratios are not logged on the display scale; `link_*`,
+`yi` and `vi` are on the scale of analysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StudyEffect:
+    """A study in an outcome: a row of ``effects/<outcome>.csv``."""
+
+    study_id: str
+    status: str  # reported | derived | unavailable | reconstructed
+    basis: str  # source | published:<outcome> | ""
+    usable: bool  # has the numbers that pooling needs
+    reason: str  # why it is not usable, "" where it is
+    measure: str  # proportion | mean | mean_change | risk_ratio | ...
+    scale: str  # scale of yi: raw | log | logit | arcsine | double_arcsine | identity
+    events: int | None
+    total: int | None
+    control_events: int | None
+    control_total: int | None
+    n: int | None
+    mean: float | None  # the mean (or mean change) that enters pooling
+    sd: float | None
+    control_n: int | None
+    control_mean: float | None
+    control_sd: float | None
+    yi: float | None
+    vi: float | None
+    estimate: float | None  # display scale
+    ci_low: float | None
+    ci_high: float | None
+    interval: str  # clopper_pearson | wald
+    obtained: str  # as printed | Hozo 2005 from median and range | 0.5 added | ...
+    warning: str  # e.g. the skew screen
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A pooled result: a row of ``estimates.csv``, one an outcome, variant, group and model.
+
+    Where nothing can be pooled (no usable study, or one) there is a single row with
+    model ``none``, its k and n, and no numbers.
+    """
+
+    outcome: str
+    variant: str
+    group: str  # "" for the whole outcome
+    k: int
+    n: int | None  # participants, both arms
+    events: int | None  # both arms
+    measure: str
+    model: str  # common | random | none
+    method: str  # logistic_mixed | inverse_variance | mantel_haenszel | exact_total | none
+    tau2_method: str
+    interval: str
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    pi_low: float | None
+    pi_high: float | None
+    p_value: float | None  # of no effect; empty for single-arm measures
+    link_estimate: float | None
+    link_se: float | None
+    tau2: float | None
+    tau2_low: float | None
+    tau2_high: float | None
+    i2: float | None  # 0-1
+    i2_low: float | None
+    i2_high: float | None
+    i2_basis: str  # q | wald_q | likelihood_ratio_q | tau2
+    q: float | None
+    q_df: int | None
+    q_p: float | None
+    k_reported: int
+    k_derived: int
+    k_reconstructed: int
+    selected: bool  # the row that the review's rule reports
+    h2: float | None
+    note: str  # why nothing was pooled, or what the fit had to do
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A study's share in a pooled result: a row of ``weights.csv``.
+
+    Weights sum to 1 over the included studies of a model; `weight_basis` says how
+    they were obtained (a mixed model has no weights of its own).
+    """
+
+    outcome: str
+    variant: str
+    group: str
+    study_id: str
+    included: bool
+    reason: str  # why it was left out: not usable, or the variant's rule
+    weight_common: float | None
+    weight_random: float | None
+    weight_basis: str  # inverse_variance | mantel_haenszel | approximate_information | ""
+
+
+@dataclass(frozen=True)
+class HeterogeneityTest:
+    """A test of heterogeneity: a row of ``heterogeneity.csv``, one test a row."""
+
+    outcome: str
+    variant: str
+    group: str
+    test: str  # cochran_q | wald_q | likelihood_ratio_q
+    k: int
+    statistic: float | None
+    df: int | None
+    p_value: float | None
