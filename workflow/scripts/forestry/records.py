@@ -84,3 +84,20 @@ def _format(value) -> str:
     if isinstance(value, float):
         return repr(float(value))
     return str(value)
+
+
+def collate(paths: Iterable[str | Path], output: str | Path) -> None:
+    """Write tables of the same columns one after the other, under one header.
+
+    Raises ValueError, naming the file, where a header differs from the first one.
+    """
+    first = None
+    with open(output, "w", encoding="utf-8", newline="") as joined:
+        for path in paths:
+            header, _, rows = Path(path).read_text(encoding="utf-8").partition("\n")
+            if first is None:
+                first = header
+                joined.write(header + "\n")
+            if header != first:
+                raise ValueError(f"{path}: its columns differ from those of the first table")
+            joined.write(rows)

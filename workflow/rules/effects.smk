@@ -1,0 +1,23 @@
+# From the sheet to effects.
+#
+# In:    resources/extraction/<data>.csv, or resources/studies.csv
+# Out:   results/effects/<outcome>.csv
+# Steps: effects  a study's rows become an effect and its variance, with how it was obtained
+#
+# The sheet is a source and ancient: what matters of it is the digest in the settings.
+
+
+rule effects:
+    input:
+        sheet=ancient(sheet),
+        code=code("effects.py"),
+    output:
+        effects="results/effects/{outcome}.csv",
+    params:
+        settings=effects_settings,
+    log:
+        "logs/effects/{outcome}.log",
+    conda:
+        "../envs/forestry.yaml"
+    script:
+        "../scripts/effects.py"

@@ -1,0 +1,40 @@
+# From effects to pooled estimates.
+#
+# In:    results/effects/<outcome>.csv
+# Out:   results/pooled/<outcome>/, results/estimates.csv, weights.csv, heterogeneity.csv
+# Steps: pool     every variant of an outcome, by both models
+#        collate  the outcomes' tables, one after the other
+
+
+rule pool:
+    input:
+        effects="results/effects/{outcome}.csv",
+        code=code("pool.py"),
+    output:
+        estimates="results/pooled/{outcome}/estimates.csv",
+        weights="results/pooled/{outcome}/weights.csv",
+        heterogeneity="results/pooled/{outcome}/heterogeneity.csv",
+    params:
+        settings=pool_settings,
+    log:
+        "logs/pool/{outcome}.log",
+    conda:
+        "../envs/forestry.yaml"
+    script:
+        "../scripts/pool.py"
+
+
+rule collate:
+    input:
+        tables=collect("results/pooled/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes),
+        code=code("collate.py"),
+    output:
+        table="results/{table}.csv",
+    log:
+        "logs/collate/{table}.log",
+    wildcard_constraints:
+        table="estimates|weights|heterogeneity",
+    conda:
+        "../envs/forestry.yaml"
+    script:
+        "../scripts/collate.py"

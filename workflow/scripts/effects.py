@@ -1,0 +1,16 @@
+"""From an outcome's rows to its effects."""
+
+import sys
+
+sys.stderr = open(snakemake.log[0], "w")
+
+from forestry.effects import study_effects
+from forestry.records import write_records
+from forestry.results import StudyEffect
+from forestry.rows import read_table
+
+write_records(
+    snakemake.output.effects,
+    StudyEffect,
+    study_effects(read_table(snakemake.input.sheet), snakemake.params.settings),
+)

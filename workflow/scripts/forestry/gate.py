@@ -1,0 +1,50 @@
+"""The gate before the workflow: a review with a fault is refused, and nothing runs.
+
+The check itself is slow to import, so a review that has passed leaves a mark named by
+the digest of all that was checked, and is not checked again while nothing changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from forestry.faults import BadInput
+from forestry.provenance import code_of
+
+VALIDATION = Path(__file__).parent / "validation" / "__init__.py"
+
+
+class GateClosed(Exception):
+    """The review has faults; the message lists them all."""
+
+
+def pass_gate(config: Mapping, resources: Path, schema: Path, marks: Path) -> None:
+    """Check a review once for each content of its declaration, tables and rules of checking.
+
+    Raises GateClosed with every fault. `marks` is the folder of the marks.
+    """
+    mark = marks / f"checked-{_digest(config, resources, schema)}"
+    if mark.exists():
+        return
+    from forestry.validation import check_review
+
+    try:
+        check_review(config, resources, schema)
+    except BadInput as error:
+        raise GateClosed(str(error)) from error
+    marks.mkdir(parents=True, exist_ok=True)
+    for old in marks.glob("checked-*"):
+        old.unlink(missing_ok=True)
+    mark.touch()
+
+
+def _digest(config: Mapping, resources: Path, schema: Path) -> str:
+    content = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    tables = sorted(resources.rglob("*.csv"))
+    for file in (*tables, schema, *code_of(VALIDATION)):
+        content.update(str(file).encode())
+        content.update(hashlib.sha256(file.read_bytes()).digest())
+    return content.hexdigest()[:16]

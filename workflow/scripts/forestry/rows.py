@@ -1,0 +1,62 @@
+"""The rows of an extraction sheet that an outcome uses, as texts, as they stand in the file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+Table = list[dict[str, str]]
+
+# The columns of a sheet that a number can depend on, by what is measured.
+NUMBERS = {
+    "proportion": ("events", "total"),
+    "risk_ratio": ("events", "total", "control_events", "control_total"),
+    "odds_ratio": ("events", "total", "control_events", "control_total"),
+    "risk_difference": ("events", "total", "control_events", "control_total"),
+    "mean": ("n", "mean", "sd", "median", "q1", "q3", "min", "max"),
+    "mean_change": (
+        *("n", "baseline_mean", "baseline_sd", "end_mean", "end_sd"),
+        *("change_mean", "change_sd", "change_ci_low", "change_ci_high"),
+    ),
+    "mean_difference": ("n", "mean", "sd", "control_n", "control_mean", "control_sd"),
+    "standardized_mean_difference": ("n", "mean", "sd", "control_n", "control_mean", "control_sd"),
+}
+ROW_STATE = ("status", "basis")
+STUDIES = "studies"
+
+
+def read_table(path: Path) -> Table:
+    """The rows of a sheet as texts, as they stand in the file."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rows_of(table: Table, measure: str, declared: Mapping) -> Table:
+    """A sheet's rows, cut down to the study, its state and the numbers of a measure.
+
+    Where the outcome maps the columns of studies.csv, a row is a study that has at
+    least one of the mapped numbers or is named in the outcome's `studies`.
+    """
+    columns = declared.get("columns")
+    if not columns:
+        used = ("study_id", *ROW_STATE, *NUMBERS[measure])
+        return [{column: row[column] for column in used} for row in table]
+    rows = [_attribute_row(row, measure, columns) for row in table]
+    named = declared.get("studies", ())
+    return [row for row in rows if row["status"] != "unavailable" or row["study_id"] in named]
+
+
+def _attribute_row(study: Mapping[str, str], measure: str, columns: Mapping[str, str]) -> dict:
+    numbers = {name: study[columns[name]] if name in columns else "" for name in NUMBERS[measure]}
+    known = any(text for name, text in numbers.items() if name != "n")
+    status = (study["n_status"] or "reported") if known else "unavailable"
+    basis = "source" if known else ""
+    return {"study_id": study["study_id"], "status": status, "basis": basis, **numbers}
+
+
+def digest(rows: Table) -> str:
+    """A short name of the rows' content: it changes if and only if a cell or the order does."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
