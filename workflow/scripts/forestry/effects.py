@@ -100,7 +100,7 @@ def _from_median(row: Row, n: int, method: str) -> Numbers:
         found = from_median(method, n, _number(row, "median"), **spread)
     except NoFormula as error:
         return Numbers(n=n, reason=str(error))
-    return Numbers(n=n, mean=found.mean, sd=found.sd, obtained=found.method, warning=found.warning)
+    return Numbers(n=n, mean=found.mean, sd=found.sd, obtained=found.obtained, warning=found.warning)
 
 
 def _change(row: Row, settings: Mapping) -> Numbers:
@@ -125,7 +125,7 @@ def _printed_change_sd(row: Row, n: int, settings: Mapping) -> tuple[float | Non
     low, high = _number(row, "change_ci_low"), _number(row, "change_ci_high")
     if sd is not None or low is None or high is None:
         return sd, AS_PRINTED
-    sd = measures.sd_from_interval(n, low, high, level=0.95, distribution="t")
+    (sd,) = measures.sd_from_interval([n], [low], [high], level=0.95, distribution="t")
     return float(sd), "standard deviation from the printed interval (t distribution)"
 
 
@@ -139,7 +139,8 @@ def _paired_change_sd(row: Row, settings: Mapping) -> tuple[float | None, str]:
         if correlation == "independent"
         else f"assumed correlation {correlation:g} of baseline and end"
     )
-    return float(measures.change_sd(baseline, end, correlation)), how
+    (sd,) = measures.change_sd([baseline], [end], correlation)
+    return float(sd), how
 
 
 def _two_arm_means(row: Row, settings: Mapping) -> Numbers:
@@ -195,8 +196,8 @@ def _proportions(studies: list[StudyEffect], settings: Mapping) -> list[StudyEff
     events, total = _column(studies, "events"), _column(studies, "total")
     rule = measures.ZeroCells(**settings["zero_cells"])
     found = measures.proportion(events, total, settings["scale"], rule)
-    low, high = measures.clopper_pearson(events, total, settings["level"])
-    return _filled(studies, found, rule, events / total, low, high, "clopper_pearson")
+    exact = measures.clopper_pearson(events, total, settings["level"])
+    return _filled(studies, found, rule, events / total, exact.low, exact.high, "clopper_pearson")
 
 
 def _means(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
@@ -219,8 +220,8 @@ def _mean_differences(studies: list[StudyEffect], settings: Mapping) -> list[Stu
 
 
 def _with_wald(studies, found, settings, rule=None):
-    low, high = measures.wald_interval(found.yi, found.vi, settings["level"])
-    shown = [to_display(value, settings["scale"]) for value in (found.yi, low, high)]
+    wald = measures.wald_interval(found.yi, found.vi, settings["level"])
+    shown = [to_display(value, settings["scale"]) for value in (found.yi, wald.low, wald.high)]
     return _filled(studies, found, rule, *shown, "wald")
 
 

@@ -19,6 +19,11 @@ from forestry.scales import double_arcsine
 PROPORTION_SCALES = ("raw", "log", "logit", "arcsine", "double_arcsine")
 
 
+def _one_of(name: str, value: str, allowed: tuple[str, ...]):
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, not one of {', '.join(allowed)}")
+
+
 @dataclass(frozen=True)
 class ZeroCells:
     """What is added to the cells of a study that has no events, or nothing but events.
@@ -46,6 +51,9 @@ class ZeroCells:
         _one_of("zero_cells.to", self.to, ("only_affected", "all", "if_any_affected", "none"))
         _one_of("zero_cells.correct", self.correct, ("estimate_and_variance", "variance"))
         _one_of("zero_cells.cells", self.cells, ("all", "events"))
+
+
+HALF_TO_AFFECTED = ZeroCells()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +85,11 @@ class Interval:
 
 
 def proportion(
-    events: ArrayLike, total: ArrayLike, scale: str, zero_cells: ZeroCells | None = None
+    events: ArrayLike, total: ArrayLike, scale: str, zero_cells: ZeroCells = HALF_TO_AFFECTED
 ) -> Effects:
     """A single arm's proportion on `scale` (metafor's PR, PLN, PLO, PAS, PFT).
 
-    With x events and m non-events of n, after the zero-cell rule (ZeroCells() if None):
+    With x events and m non-events of n, after the zero-cell rule:
     raw x/n, v = x m / n^3; log ln(x/n), 1/x - 1/n; logit ln(x/m), 1/x + 1/m; arcsine
     asin sqrt(x/n), 1/(4n); double_arcsine, 1/(4n + 2). The angles need no correction
     and take none, whatever `zero_cells` says. Where no correction applies, a study at 0
@@ -91,9 +99,9 @@ def proportion(
     on another scale than raw.
     """
     _one_of("scale", scale, PROPORTION_SCALES)
-    zero_cells = zero_cells or ZeroCells()
-    _allow_variance_only(zero_cells, scale == "raw", f"proportions on {scale}")
-    _allow_events_only(zero_cells, False, "proportions")
+    _refuse_events_only(zero_cells, "proportions")
+    if scale != "raw":
+        _refuse_variance_only(zero_cells, f"proportions on the scale {scale}")
     events, total = _columns(events=events, total=total)
     _check_counts(events, total)
     missing = _missing(events=events, total=total)
@@ -103,7 +111,7 @@ def proportion(
     if scale == "double_arcsine":
         return _effects(double_arcsine(events, total), 1 / (4 * total + 2), missing)
     affected = (events == 0) | (events == total)
-    add = _to_add(zero_cells, affected, present=_nothing(missing))
+    add = _to_add(zero_cells, affected, missing[0])
     with np.errstate(divide="ignore", invalid="ignore"):
         yi, vi = _ONE_ARM[scale](events, total, add, zero_cells.correct)
     return _effects(yi, vi, missing, _uncorrected(affected), corrected=add > 0)
@@ -190,12 +198,14 @@ def mean_difference(
     """
     treated, control, missing = _two_means(n, mean, sd, control_n, control_mean, control_sd)
     (n, mean, sd), (control_n, control_mean, control_sd) = treated, control
+    few = (n + control_n < 3, "fewer than 3 participants in the two arms")
     if pooled_variance:
         with np.errstate(divide="ignore", invalid="ignore"):
             vi = _pooled_sd(treated, control) ** 2 * (1 / n + 1 / control_n)
     else:
         vi = sd**2 / n + control_sd**2 / control_n
-    return _effects(mean - control_mean, vi, missing, _no_spread(np.hypot(sd, control_sd)))
+    no_spread = _no_spread(np.hypot(sd, control_sd))
+    return _effects(mean - control_mean, vi, missing, no_spread, few)
 
 
 def standardized_mean_difference(
@@ -230,7 +240,7 @@ def risk_ratio(
     total: ArrayLike,
     control_events: ArrayLike,
     control_total: ArrayLike,
-    zero_cells: ZeroCells | None = None,
+    zero_cells: ZeroCells = HALF_TO_AFFECTED,
     double_zero: str = "exclude",
 ) -> Effects:
     """ln risk ratio, treated over control (metafor's RR): v = 1/a - 1/n1 + 1/c - 1/n2.
@@ -242,13 +252,13 @@ def risk_ratio(
     count for `if_any_affected`. Raises ValueError for impossible counts, and
     `correct="variance"`.
     """
-    zero_cells = zero_cells or ZeroCells()
-    _allow_variance_only(zero_cells, False, "risk ratios")
+    _refuse_variance_only(zero_cells, "risk ratios")
     arms, missing, affected = _two_counts(events, total, control_events, control_total)
     (events, total), (control_events, control_total) = arms
     neither = (events == 0) & (control_events == 0)
     double = _double_zeros(double_zero, (neither, "no events in either arm"))
-    add = _to_add(zero_cells, affected, present=_nothing(missing, *double))
+    outside = _outside(missing, *double)
+    add = _to_add(zero_cells, affected, outside)
     growth = add if zero_cells.cells == "events" else 2 * add
     everyone = (events == total) & (control_events == control_total)
     # R meta leaves the events as they are where everyone had one: the variance would be 0.
@@ -258,6 +268,7 @@ def risk_ratio(
         yi -= np.log((control_events + add) / (control_total + growth))
         vi = 1 / (events + on_events) - 1 / (total + growth)
         vi += 1 / (control_events + on_events) - 1 / (control_total + growth)
+    yi[outside] = np.nan
     return _effects(yi, vi, missing, *double, _uncorrected(affected), corrected=add > 0)
 
 
@@ -266,7 +277,7 @@ def odds_ratio(
     total: ArrayLike,
     control_events: ArrayLike,
     control_total: ArrayLike,
-    zero_cells: ZeroCells | None = None,
+    zero_cells: ZeroCells = HALF_TO_AFFECTED,
     double_zero: str = "exclude",
 ) -> Effects:
     """ln odds ratio, treated over control (metafor's OR): v = 1/a + 1/b + 1/c + 1/d.
@@ -274,9 +285,8 @@ def odds_ratio(
     `double_zero="exclude"` leaves out studies without an event in either arm and those
     where all in both had one (metafor's drop00, R meta); otherwise as `risk_ratio`.
     """
-    zero_cells = zero_cells or ZeroCells()
-    _allow_variance_only(zero_cells, False, "odds ratios")
-    _allow_events_only(zero_cells, False, "odds ratios")
+    _refuse_variance_only(zero_cells, "odds ratios")
+    _refuse_events_only(zero_cells, "odds ratios")
     arms, missing, affected = _two_counts(events, total, control_events, control_total)
     (events, total), (control_events, control_total) = arms
     neither = (events == 0) & (control_events == 0)
@@ -286,11 +296,13 @@ def odds_ratio(
         (neither, "no events in either arm"),
         (everyone, "nothing but events in both arms"),
     )
-    add = _to_add(zero_cells, affected, present=_nothing(missing, *double))
+    outside = _outside(missing, *double)
+    add = _to_add(zero_cells, affected, outside)
     with np.errstate(divide="ignore", invalid="ignore"):
         yi, vi = _logit(events, total, add)
         control_yi, control_vi = _logit(control_events, control_total, add)
         yi, vi = yi - control_yi, vi + control_vi
+    yi[outside] = np.nan
     return _effects(yi, vi, missing, *double, _uncorrected(affected), corrected=add > 0)
 
 
@@ -299,18 +311,17 @@ def risk_difference(
     total: ArrayLike,
     control_events: ArrayLike,
     control_total: ArrayLike,
-    zero_cells: ZeroCells | None = None,
+    zero_cells: ZeroCells = HALF_TO_AFFECTED,
 ) -> Effects:
     """Treated minus control risk, raw scale (metafor's RD): v = ab/n1^3 + cd/n2^3.
 
     Studies without events in both arms count: their difference is 0. `correct="variance"`
     is R meta's risk difference. Raises ValueError for impossible counts.
     """
-    zero_cells = zero_cells or ZeroCells()
-    _allow_events_only(zero_cells, False, "risk differences")
+    _refuse_events_only(zero_cells, "risk differences")
     arms, missing, affected = _two_counts(events, total, control_events, control_total)
     (events, total), (control_events, control_total) = arms
-    add = _to_add(zero_cells, affected, present=_nothing(missing))
+    add = _to_add(zero_cells, affected, missing[0])
     yi, vi = _raw(events, total, add, zero_cells.correct)
     control_yi, control_vi = _raw(control_events, control_total, add, zero_cells.correct)
     return _effects(
@@ -391,8 +402,9 @@ _ONE_ARM = {"raw": _raw, "log": _log, "logit": _logit}
 # Which studies are corrected, which are left out -----------------------------------------
 
 
-def _to_add(rule: ZeroCells, affected, present):
-    """What each study's cells get, shape (k,)."""
+def _to_add(rule: ZeroCells, affected, outside):
+    """What each study's cells get, shape (k,); nothing for those outside the analysis."""
+    present = ~outside
     affected = affected & present
     chosen = {
         "only_affected": affected,
@@ -404,14 +416,126 @@ def _to_add(rule: ZeroCells, affected, present):
 
 
 def _effects(yi, vi, *causes, corrected=None) -> Effects:
-    """Effects with NaN in the unusable places. `causes`: (mask, reason), first wins.
+    """Effects, with NaN and a reason where there is no finite effect and variance.
 
-    A mask only explains: a study that has an effect and a variance is kept unless a
-    cause is absolute, that is, its reason is not of the explaining kind.
+    `causes` are (mask, text) and only explain; the first that fits is told.
     """
-    sound = np.isfinite(yi) & np.isfinite(vi) & (vi > 0)
-    reason = np.full(yi.shape, "", dtype=object)
-    for mask, text in causes:
-        reason = np.where(mask & (reason == ""), text, reason)
-    usable = sound
-    return Effects(yi, vi, corrected, usable, tuple(reason))
+    usable = np.isfinite(yi) & np.isfinite(vi) & (vi > 0)
+    reason = np.where(usable, "", "no finite effect with a positive variance").astype(object)
+    for mask, text in reversed(causes):
+        reason = np.where(mask & ~usable, text, reason)
+    corrected = np.zeros(usable.shape, dtype=bool) if corrected is None else corrected
+    return Effects(
+        yi=np.where(usable, yi, np.nan),
+        vi=np.where(usable, vi, np.nan),
+        corrected=corrected & usable,
+        usable=usable,
+        reason=tuple(str(text) for text in reason),
+    )
+
+
+def _missing(**columns):
+    """The cause that a number is not there, naming every one that is not."""
+    absent = np.array([np.isnan(values) for values in columns.values()])
+    names = np.array(list(columns), dtype=object)
+    texts = [", ".join(names[lacking]) + " missing" for lacking in absent.T]
+    return absent.any(axis=0), np.array(texts, dtype=object)
+
+
+def _double_zeros(rule: str, *causes):
+    _one_of("double_zero", rule, ("exclude", "include"))
+    return causes if rule == "exclude" else ()
+
+
+def _outside(*causes):
+    """The studies that any of the causes keeps out."""
+    return np.logical_or.reduce([mask for mask, _ in causes])
+
+
+def _uncorrected(affected):
+    return affected, "a zero cell and no correction for it"
+
+
+def _no_spread(sd):
+    return sd == 0, "an SD of 0 gives no sampling variance"
+
+
+def _refuse_variance_only(rule: ZeroCells, what: str):
+    if rule.correct == "variance":
+        raise ValueError(f"zero_cells.correct = 'variance' is not defined for {what}")
+
+
+def _refuse_events_only(rule: ZeroCells, what: str):
+    if rule.cells == "events":
+        raise ValueError(f"zero_cells.cells = 'events' is not defined for {what}")
+
+
+# Input -----------------------------------------------------------------------------------
+
+
+def _columns(**columns):
+    """Float arrays of one shape (k,), NaN for missing. Raises ValueError otherwise."""
+    arrays = [np.asarray(values, dtype=float) for values in columns.values()]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) != 1 or arrays[0].ndim != 1:
+        told = ", ".join(f"{name} {a.shape}" for name, a in zip(columns, arrays, strict=True))
+        raise ValueError(f"columns must be of one shape (k,): {told}")
+    for name, array in zip(columns, arrays, strict=True):
+        _refuse(np.isinf(array), f"{name} must be finite", array)
+    return arrays
+
+
+def _two_counts(events, total, control_events, control_total):
+    names = ("events", "total", "control_events", "control_total")
+    columns = _columns(
+        **dict(zip(names, (events, total, control_events, control_total), strict=True))
+    )
+    arms = columns[:2], columns[2:]
+    affected = np.zeros(columns[0].shape, dtype=bool)
+    for arm_events, arm_total in arms:
+        _check_counts(arm_events, arm_total)
+        affected |= (arm_events == 0) | (arm_events == arm_total)
+    return arms, _missing(**dict(zip(names, columns, strict=True))), affected
+
+
+def _two_means(n, mean, sd, control_n, control_mean, control_sd):
+    names = ("n", "mean", "sd", "control_n", "control_mean", "control_sd")
+    given = (n, mean, sd, control_n, control_mean, control_sd)
+    columns = _columns(**dict(zip(names, given, strict=True)))
+    treated, control = columns[:3], columns[3:]
+    for arm in (treated, control):
+        _check_spread(arm[0], arm[2])
+    return treated, control, _missing(**dict(zip(names, columns, strict=True)))
+
+
+def _pooled_sd(treated, control):
+    (n, _, sd), (control_n, _, control_sd) = treated, control
+    squares = (n - 1) * sd**2 + (control_n - 1) * control_sd**2
+    return np.sqrt(squares / (n + control_n - 2))
+
+
+def _check_counts(events, total):
+    _refuse(total < 1, "a total must be 1 or more", total)
+    _refuse(events < 0, "events must not be negative", events)
+    _refuse(events > total, "events must not exceed the total", events)
+
+
+def _check_spread(n, sd):
+    _refuse(n < 1, "n must be 1 or more", n)
+    _check_not_negative("sd", sd)
+
+
+def _check_not_negative(name, values):
+    _refuse(values < 0, f"{name} must not be negative", values)
+
+
+def _refuse(mask, rule, values):
+    if mask.any():
+        wrong = ", ".join(f"{values[i]:g} (study {i + 1})" for i in np.flatnonzero(mask))
+        raise ValueError(f"{rule}: {wrong}")
+
+
+def _upper_tail(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}, not between 0 and 1")
+    return (1 + level) / 2
