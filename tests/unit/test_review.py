@@ -100,7 +100,9 @@ def test_an_edit_is_seen_by_what_uses_it_alone(copy, file, study, column, value,
 
 def test_a_design_is_seen_by_the_outcomes_that_hold_the_study(copy):
     seen = changed(copy, "studies.csv", "speth2016", "design", "prospective")
-    holding = {o for o in review().outcomes if "speth2016" in {r["study_id"] for r in review().rows(o)}}
+    holding = {
+        o for o in review().outcomes if "speth2016" in {r["study_id"] for r in review().rows(o)}
+    }
     assert seen == holding
 
 
@@ -144,4 +146,6 @@ def test_the_code_of_a_script_is_the_closure_of_its_imports():
 
 def test_every_adapter_imports_the_library_absolutely():
     for module in PACKAGE.rglob("*.py"):
-        assert "from ." not in module.read_text(), f"{module.name}: code_of sees absolute imports only"
+        assert "from ." not in module.read_text(), (
+            f"{module.name}: code_of sees absolute imports only"
+        )

@@ -100,7 +100,9 @@ def _from_median(row: Row, n: int, method: str) -> Numbers:
         found = from_median(method, n, _number(row, "median"), **spread)
     except NoFormula as error:
         return Numbers(n=n, reason=str(error))
-    return Numbers(n=n, mean=found.mean, sd=found.sd, obtained=found.obtained, warning=found.warning)
+    return Numbers(
+        n=n, mean=found.mean, sd=found.sd, obtained=found.obtained, warning=found.warning
+    )
 
 
 def _change(row: Row, settings: Mapping) -> Numbers:

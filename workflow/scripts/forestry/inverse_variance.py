@@ -37,11 +37,11 @@ class NotConverged(ValueError):
 
 @dataclass(frozen=True)
 class Tau2:
-    """Between-study variance on the squared scale of analysis, with its standard error."""
+    """Between-study variance, on the scale of `vi`; `se` is None where it was given."""
 
     method: str
     estimate: float
-    se: float
+    se: float | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def fit_common(yi: ArrayLike, vi: ArrayLike, level: float = 0.95) -> Fit:
     positive.
     """
     yi, vi = checked_studies(yi, vi, least=1)
-    return _fit("common", yi, vi, None, "none", "wald", "none", level)
+    return _fit("common", yi, vi, None, "wald", "none", level)
 
 
 def fit_random(
@@ -120,15 +120,17 @@ def fit_random(
     tau2 has no solution.
     """
     yi, vi = checked_studies(yi, vi, least=2)
-    if given_tau2 is None:
-        return _fit("random", yi, vi, tau2(yi, vi, tau2_method), tau2_method, interval, prediction, level)
-    if not (np.isfinite(given_tau2) and given_tau2 >= 0):
-        raise ValueError(f"tau2 must be zero or more, not {given_tau2}")
-    given = Tau2("given", float(given_tau2), None)
-    return _fit("random", yi, vi, given, "given", interval, prediction, level)
+    between = tau2(yi, vi, tau2_method) if given_tau2 is None else _given(given_tau2)
+    return _fit("random", yi, vi, between, interval, prediction, level)
 
 
-def _fit(model, yi, vi, between, tau2_method, interval, prediction, level) -> Fit:
+def _given(value: float) -> Tau2:
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"tau2 must be zero or more, not {value}")
+    return Tau2("given", float(value), None)
+
+
+def _fit(model, yi, vi, between, interval, prediction, level) -> Fit:
     t = between.estimate if between else 0.0
     k = yi.size
     pooled = pool_batch(yi, vi, t, interval)
@@ -139,7 +141,7 @@ def _fit(model, yi, vi, between, tau2_method, interval, prediction, level) -> Fi
     return Fit(
         model=model,
         k=k,
-        tau2_method=tau2_method,
+        tau2_method=between.method if between else "none",
         interval=interval,
         level=level,
         estimate=estimate,
@@ -160,9 +162,8 @@ def _prediction_half_width(prediction, k, se, t, level) -> float | None:
         raise ValueError(f"prediction must be one of {', '.join(PREDICTIONS)}, not {prediction!r}")
     if prediction == "none" or k < 3:
         return None
-    upper = (1 + level) / 2
-    c = {"z": ndtri(upper), "t_k_minus_1": stdtrit(k - 1, upper), "t_k_minus_2": stdtrit(k - 2, upper)}
-    return float(c[prediction] * np.sqrt(se**2 + t))
+    reference = {"z": ("wald", k), "t_k_minus_1": ("t", k - 1), "t_k_minus_2": ("t", k - 2)}
+    return float(critical_value(*reference[prediction], level) * np.sqrt(se**2 + t))
 
 
 def pool_batch(
@@ -182,8 +183,6 @@ def pool_batch(
     data = _hold(yi, vi, multiplicity)
     t = np.broadcast_to(np.asarray(tau2, dtype=float), data.rows)
     at = _Weighted(data, t)
-    if data.groups > 1:
-        raise ValueError("a pooled mean has no groups")
     degrees = data.df
     scale = np.ones_like(t)
     if interval.startswith("hartung_knapp"):
@@ -326,10 +325,6 @@ class _Data:
     @property
     def rows(self) -> int:
         return self.m.shape[0]
-
-    @property
-    def groups(self) -> int:
-        return self.m.shape[1]
 
     @property
     def k(self) -> np.ndarray:
@@ -567,10 +562,7 @@ def _refine(data, before, start, after, restricted) -> np.ndarray:
     concave; a step out of the bracket is replaced by half of it. A score that is not
     positive at zero leaves zero.
     """
-    t = start.copy()
-    score, _ = _score(data, t, restricted)
-    low = np.where(score > 0, start, before)
-    high = np.where(score > 0, after, start)
+    low, t, high = before, start, after
     for _ in range(_MAX_ITERATIONS):
         score, curvature = _score(data, t, restricted)
         low = np.where(score > 0, t, low)
@@ -584,8 +576,7 @@ def _refine(data, before, start, after, restricted) -> np.ndarray:
 
 
 def _score(data, t, restricted) -> tuple[np.ndarray, np.ndarray]:
-    """Score (times 2) and its negative slope: observed information, or expected where that is not
-    positive."""
+    """Twice the score, and its slope downwards: as observed or, where not positive, expected."""
     at = _Weighted(data, t)
     first, second = (at.trace_p, at.trace_pp) if restricted else (at.sum_w, at.sum_w2)
     observed = 2 * at.yppp - second

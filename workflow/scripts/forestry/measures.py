@@ -358,9 +358,8 @@ def wilson(events: ArrayLike, total: ArrayLike, level: float = 0.95) -> Interval
     _check_counts(events, total)
     centre = (events + z**2 / 2) / (total + z**2)
     half = z * np.sqrt(events * (total - events) / total + z**2 / 4) / (total + z**2)
-    # Exactly 0 and 1 at the ends, where rounding would leave a trace of either sign.
-    low = np.where(events == 0, 0.0, centre - half)
-    return Interval(low, np.where(events == total, 1.0, centre + half))
+    # Without an event the two cancel exactly; at n/n their sum would round to either side of 1.
+    return Interval(centre - half, np.where(events == total, 1.0, centre + half))
 
 
 def wald_interval(yi: ArrayLike, vi: ArrayLike, level: float = 0.95) -> Interval:
@@ -428,7 +427,7 @@ def _effects(yi, vi, *causes, corrected=None) -> Effects:
     return Effects(
         yi=np.where(usable, yi, np.nan),
         vi=np.where(usable, vi, np.nan),
-        corrected=corrected & usable,
+        corrected=corrected,
         usable=usable,
         reason=tuple(str(text) for text in reason),
     )
@@ -448,7 +447,7 @@ def _double_zeros(rule: str, *causes):
 
 
 def _outside(*causes):
-    """The studies that any of the causes keeps out."""
+    """The studies that any of the causes keeps out of the analysis."""
     return np.logical_or.reduce([mask for mask, _ in causes])
 
 

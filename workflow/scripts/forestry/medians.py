@@ -10,7 +10,7 @@ left aside. The formulas assume normal data; the methods, by name:
   (a - 2m + b) / 4n, is left out, as in its simplified formula and in R's metafor.
 - `wan2014`: Wan, Wang, Liu and Tong, BMC Med Res Methodol 14:135. The normal
   quantiles are in closed form for every n. (R's meta reads the paper's table up to
-  n = 50: an SD from a range differs by 1.2 % at n = 5, by 0.5 % at 10, by less above.)
+  n = 50: an SD from a range differs by 1.4 % at n = 5, by 0.5 % at 10, by less above.)
 - `luo2018`: mean by Luo, Wan, Liu and Tong, Stat Methods Med Res 27:1785; SD by Wan.
 - `shi2020`: mean by Luo; SD by Shi et al., Res Synth Methods 11:641 for five numbers, by
   Wan for the other two scenarios, for which Shi has no estimator of its own.

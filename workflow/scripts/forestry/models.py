@@ -7,12 +7,12 @@ analysis (link); what is shown to a reader is `forestry.pool`'s work.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from forestry import heterogeneity, inverse_variance, logistic_mixed, mantel_haenszel
+from forestry.heterogeneity import I2
 
 
 @dataclass(frozen=True)
@@ -73,25 +73,34 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Heterogeneity:
-    """I2 with its basis, and the tests: name, statistic, df and p of each, the reported first."""
+class Test:
+    """A test of heterogeneity: cochran_q | wald_q | likelihood_ratio_q."""
 
-    i2: float
-    i2_low: float | None
-    i2_high: float | None
-    i2_basis: str
-    h2: float
-    tests: tuple[tuple[str, float, int, float], ...]
+    name: str
+    statistic: float
+    df: int
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """I2 with its basis, and the tests of heterogeneity, the one to report first."""
+
+    i2: I2
+    i2_basis: str  # q | wald_q | likelihood_ratio_q | tau2
+    tests: tuple[Test, ...]
 
 
 @dataclass(frozen=True)
 class BothModels:
-    """Common and random effects of the same studies. `random` is None where it has no maximum."""
+    """Common and random effects of the same studies.
+
+    `random` and `spread` are None where the counts leave them without a maximum.
+    """
 
     common: Fitted
     random: Fitted | None
-    heterogeneity: Heterogeneity | None
-    note: str = ""
+    spread: Spread | None
 
 
 def pool(studies: Studies, pooling: Pooling) -> BothModels:
@@ -104,39 +113,155 @@ def pool(studies: Studies, pooling: Pooling) -> BothModels:
     return MODELS[pooling.model](studies, pooling)
 
 
-# The logistic mixed model --------------------------------------------------------------------
+# Inverse variance -----------------------------------------------------------------------------
+
+
+def _inverse_variance(studies: Studies, pooling: Pooling) -> BothModels:
+    yi, vi = studies.yi, studies.vi
+    common = _fitted(inverse_variance.fit_common(yi, vi, pooling.level), "inverse_variance")
+    return BothModels(common, *_random_effects(yi, vi, pooling))
+
+
+def _random_effects(yi, vi, pooling: Pooling) -> tuple[Fitted, Spread]:
+    """The random-effects model by inverse variance, and what is said of heterogeneity."""
+    fit = inverse_variance.fit_random(
+        yi, vi, pooling.tau2, pooling.level, pooling.interval, pooling.prediction
+    )
+    found = heterogeneity.heterogeneity(
+        yi, vi, pooling.tau2, i2_basis=pooling.i2, level=pooling.level
+    )
+    limits = {"tau2_low": found.tau2_low, "tau2_high": found.tau2_high}
+    shares = (found.i2, found.i2_low, found.i2_high, found.h2, found.h2_low, found.h2_high)
+    test = Test("cochran_q", found.q, found.q_df, found.q_p)
+    spread = Spread(I2(*shares), found.i2_basis, (test,))
+    return replace(_fitted(fit, "inverse_variance"), **limits), spread
+
+
+def _fitted(fit: inverse_variance.Fit, method: str) -> Fitted:
+    return Fitted(
+        method=method,
+        tau2_method=fit.tau2_method if fit.model == "random" else "",
+        interval=fit.interval,
+        estimate=fit.estimate,
+        se=fit.se,
+        ci_low=fit.ci_low,
+        ci_high=fit.ci_high,
+        weights=fit.weights,
+        weight_basis=method,
+        p_value=fit.p_value,
+        pi_low=fit.pi_low,
+        pi_high=fit.pi_high,
+        tau2=fit.tau2,
+    )
+
+
+# Mantel-Haenszel ------------------------------------------------------------------------------
+
+
+def _mantel_haenszel(studies: Studies, pooling: Pooling) -> BothModels:
+    """The common effect of Mantel and Haenszel; random effects by inverse variance."""
+    fit = mantel_haenszel.fit_mantel_haenszel(
+        *(studies.events, studies.total, studies.control_events, studies.control_total),
+        measure=studies.measure,
+        level=pooling.level,
+    )
+    common = Fitted(
+        method="mantel_haenszel",
+        tau2_method="",
+        interval="wald",
+        estimate=fit.estimate,
+        se=fit.se,
+        ci_low=fit.ci_low,
+        ci_high=fit.ci_high,
+        weights=fit.weights,
+        weight_basis="mantel_haenszel",
+        p_value=fit.p_value,
+    )
+    return BothModels(common, *_random_effects(studies.yi, studies.vi, pooling))
+
+
+# The logistic mixed model ---------------------------------------------------------------------
 
 
 def _logistic_mixed(studies: Studies, pooling: Pooling) -> BothModels:
     events, total = studies.events, studies.total
     if events.sum() in (0, total.sum()):
-        return _exact_total(events, total, pooling)
+        return BothModels(_exact_total(events, total, pooling), None, None)
     common = logistic_mixed.fit_common(events, total)
-    mixed = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
-    random = _mixed_fit(mixed, events, total, pooling)
-    tau2_low, tau2_high = logistic_mixed.profile_tau2_interval(
-        events, total, level=pooling.level, nodes=pooling.nodes
-    )
+    random = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
+    limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
     return BothModels(
-        common=_mixed_fit(common, events, total, pooling),
-        random=_with(random, tau2=mixed.tau2, tau2_low=tau2_low, tau2_high=tau2_high),
-        heterogeneity=_mixed_heterogeneity(mixed.tau2, events, total, pooling),
+        _mixed_fit(common, events, total, pooling),
+        replace(
+            _mixed_fit(random, events, total, pooling),
+            tau2_method="ML",
+            tau2=random.tau2,
+            tau2_low=limits.low,
+            tau2_high=limits.high,
+            **_prediction(random, pooling),
+        ),
+        _mixed_spread(random.tau2, events, total, pooling),
     )
 
 
 def _mixed_fit(fit, events, total, pooling: Pooling) -> Fitted:
-    low, high = _interval(fit.beta, fit.se, pooling, fit.k)
-    is_random = fit.tau2 is not None
+    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
     return Fitted(
         method="logistic_mixed",
-        tau2_method="ML",
+        tau2_method="",
         interval=pooling.interval,
         estimate=fit.beta,
         se=fit.se,
-        ci_low=low,
-        ci_high=high,
-        weights=logistic_mixed.information_weights(fit.beta, fit.tau2 or 0.0, events, total),
+        ci_low=fit.beta - critical * fit.se,
+        ci_high=fit.beta + critical * fit.se,
+        weights=logistic_mixed.information_weights(fit.beta, fit.tau2, events, total),
         weight_basis="approximate_information",
     )
 
 
+def _prediction(fit, pooling: Pooling) -> dict:
+    half = inverse_variance.prediction_half_width(
+        pooling.prediction, fit.k, fit.se, fit.tau2, pooling.level
+    )
+    return {} if half is None else {"pi_low": fit.beta - half, "pi_high": fit.beta + half}
+
+
+def _mixed_spread(tau2: float, events, total, pooling: Pooling) -> Spread:
+    wald = logistic_mixed.wald_q(events, total)
+    ratio = logistic_mixed.likelihood_ratio_q(events, total)
+    tests = [
+        Test("wald_q", wald.statistic, wald.df, wald.p_value),
+        Test("likelihood_ratio_q", ratio.statistic, ratio.df, ratio.p_value),
+    ]
+    if pooling.heterogeneity == "likelihood_ratio":
+        tests.reverse()
+    if pooling.i2 == "tau2":
+        typical = logistic_mixed.typical_variance(events, total)
+        return Spread(heterogeneity.i2_from_tau2(tau2, typical), "tau2", tuple(tests))
+    first = tests[0]
+    return Spread(heterogeneity.i2_from_q(first.statistic, first.df), first.name, tuple(tests))
+
+
+def _exact_total(events, total, pooling: Pooling) -> Fitted:
+    """All or no events: no model has a maximum, so the exact interval of the total."""
+    exact = logistic_mixed.exact_total(events, total, pooling.level)
+    return Fitted(
+        method="exact_total",
+        tau2_method="",
+        interval="clopper_pearson",
+        estimate=exact.estimate,
+        se=None,
+        ci_low=exact.ci_low,
+        ci_high=exact.ci_high,
+        weights=total / total.sum(),
+        weight_basis="participants",
+        on_display_scale=True,
+        note="all or no participants had the event: exact interval of the total, no model fitted",
+    )
+
+
+MODELS = {
+    "inverse_variance": _inverse_variance,
+    "mantel_haenszel": _mantel_haenszel,
+    "logistic_mixed": _logistic_mixed,
+}

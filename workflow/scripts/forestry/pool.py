@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forestry.models import BothModels, Fitted, Heterogeneity, Pooling, Studies, pool
+from forestry.models import BothModels, Fitted, Pooling, Spread, Studies, pool
 from forestry.outliers import outlying
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
@@ -43,20 +43,13 @@ def pool_outcome(effects: Sequence[StudyEffect], settings: Mapping) -> Pooled:
         for name, variant in settings["variants"].items()
     ]
     return Pooled(
-        *(
-            tuple(row for part in parts for row in rows(part))
-            for rows in (
-                lambda part: part.estimates,
-                lambda part: part.weights,
-                lambda part: part.heterogeneity,
-            )
-        )
+        tuple(row for part in parts for row in part.estimates),
+        tuple(row for part in parts for row in part.weights),
+        tuple(row for part in parts for row in part.heterogeneity),
     )
 
 
-def left_out(
-    effects: Sequence[StudyEffect], variant: Mapping, pooling: Pooling
-) -> dict[str, str]:
+def left_out(effects: Sequence[StudyEffect], variant: Mapping, pooling: Pooling) -> dict[str, str]:
     """The studies that are not pooled in a variant, with the reason of each.
 
     First those without numbers and those that the variant's selection leaves out, then,
@@ -116,7 +109,7 @@ def _selected(models: BothModels, pooling: Pooling) -> str:
     if models.random is None:
         return "common"
     if pooling.select == "common_if_i2_zero":
-        return "common" if models.heterogeneity.i2 == 0 else "random"
+        return "common" if models.spread.i2.i2 == 0 else "random"
     return pooling.select
 
 
@@ -141,7 +134,7 @@ def _estimate(part, kept, name, model: Fitted, models, selected, pooling) -> Est
         tau2=_number(model.tau2),
         tau2_low=_number(model.tau2_low),
         tau2_high=_number(model.tau2_high),
-        **_heterogeneity(models.heterogeneity),
+        **_spread(models.spread),
         selected=selected,
         note=model.note,
     )
@@ -154,20 +147,20 @@ def _display(model: Fitted, kept: Sequence[StudyEffect]):
     return lambda value: None if value is None else float(to_display(value, scale, n))
 
 
-def _heterogeneity(found: Heterogeneity | None) -> dict:
+def _spread(found: Spread | None) -> dict:
     if found is None:
         empty = ("i2", "i2_low", "i2_high", "q", "q_df", "q_p", "h2")
         return {**dict.fromkeys(empty), "i2_basis": ""}
-    _, statistic, df, p_value = found.tests[0]
+    test = found.tests[0]
     return {
-        "i2": _number(found.i2),
-        "i2_low": _number(found.i2_low),
-        "i2_high": _number(found.i2_high),
+        "i2": _number(found.i2.i2),
+        "i2_low": _number(found.i2.i2_low),
+        "i2_high": _number(found.i2.i2_high),
         "i2_basis": found.i2_basis,
-        "q": _number(statistic),
-        "q_df": int(df),
-        "q_p": _number(p_value),
-        "h2": _number(found.h2),
+        "q": test.statistic,
+        "q_df": test.df,
+        "q_p": test.p_value,
+        "h2": _number(found.i2.h2),
     }
 
 
@@ -184,7 +177,7 @@ def _not_pooled(part: Part, effects, kept) -> Estimate:
         tau2_method="",
         interval="",
         **dict.fromkeys(numbers),
-        **_heterogeneity(None),
+        **_spread(None),
         selected=True,
         note="one study: not pooled" if kept else "no study with numbers: nothing to pool",
     )
@@ -250,18 +243,18 @@ def _bases(models: BothModels) -> list[str]:
 
 
 def _tests(part: Part, k: int, models: BothModels | None) -> tuple[HeterogeneityTest, ...]:
-    if models is None or models.heterogeneity is None:
+    if models is None or models.spread is None:
         return ()
     return tuple(
         HeterogeneityTest(
             outcome=part.outcome,
             variant=part.variant,
             group=part.group,
-            test=test,
+            test=test.name,
             k=k,
-            statistic=float(statistic),
-            df=int(df),
-            p_value=float(p_value),
+            statistic=test.statistic,
+            df=test.df,
+            p_value=test.p_value,
         )
-        for test, statistic, df, p_value in models.heterogeneity.tests
+        for test in models.spread.tests
     )

@@ -89,10 +89,8 @@ def _invert_double_arcsine(angle, n):
     n = np.asarray(n, dtype=float)
     if not np.all(n > 0):
         raise ValueError(f"n_harmonic must be positive: {n.tolist()}")
-    lowest, highest = double_arcsine(0.0, n), double_arcsine(n, n)
-    inside = np.clip(angle, lowest, highest)  # also keeps sin(2t) from 0
+    inside = np.clip(angle, double_arcsine(0.0, n), double_arcsine(n, n))
     sine = np.sin(2 * inside)
-    # At the ends the root's argument is 0 or 1 and rounding may pass it.
+    # Around 1/2 the root's argument is near 0, and rounding may take it below.
     root = np.sqrt(np.maximum(1 - (sine + (sine - 1 / sine) / n) ** 2, 0.0))
-    proportion = (1 - np.sign(np.cos(2 * inside)) * root) / 2
-    return np.where(angle <= lowest, 0.0, np.where(angle >= highest, 1.0, proportion))
+    return (1 - np.sign(np.cos(2 * inside)) * root) / 2

@@ -19,7 +19,7 @@ from forestry.bias import FEWEST_STUDIES, effects_and_variances, egger
 # Pools effects (k,) with variances (k,); what it returns has `.estimate`.
 Fit = Callable[[np.ndarray, np.ndarray], Any]
 
-# Distances from the mean that differ by less, relative to the largest, differ by rounding.
+# Distances from the mean are ties where only rounding of the effects tells them apart.
 TIED_DIGITS = 12
 
 
@@ -58,9 +58,12 @@ def trim_and_fill(
     ``Q0``. `side` names where studies are missing; None chooses by the sign of Egger's
     slope: ``right`` where it is negative, otherwise ``left``.
 
-    Distances from the mean that are equal share their average rank. Raises ValueError for
+    Distances from the mean that are equal share their average rank, and of equal effects
+    the less precise is trimmed first, so that the order of the studies is of no account.
+    `k0_se` is None where the large-sample formula gives no positive variance. Raises ValueError for
     fewer than 3 studies, an unknown estimator or side, numbers that `egger` would refuse,
-    Q0 where it is not a real number, and a trimming that goes round in a circle.
+    Q0 where it is not a real number or trims all studies but one, and a trimming that goes
+    round in a circle.
 
     Source: Duval & Tweedie, Biometrics 2000;56:455; J Am Stat Assoc 2000;95:89.
     """
@@ -75,9 +78,10 @@ def trim_and_fill(
         raise ValueError(f"side is {side!r}, not one of {', '.join(SIGNS)}")
 
     sign = SIGNS[side]
-    order = np.lexsort((vi, sign * yi))  # ascending: those to trim come last
+    order = np.lexsort((vi, sign * yi))  # ascending: what is trimmed first comes last
     y, v = sign * yi[order], vi[order]
-    centre, k0, iterations = _trim(y, v, sign, trim or fit, estimator)
+    centre, raw, iterations = _trim(y, v, sign, trim or fit, estimator)
+    k0 = round(raw)
 
     all_yi = np.append(yi, sign * (2 * centre - y[k - k0 :]))
     all_vi = np.append(vi, v[k - k0 :])
@@ -86,7 +90,7 @@ def trim_and_fill(
         estimator=estimator,
         k=k,
         k0=k0,
-        k0_se=_standard_error(estimator, k, k0),
+        k0_se=_standard_error(estimator, k, raw),
         yi=all_yi,
         vi=all_vi,
         filled=np.arange(k + k0) >= k,
@@ -109,7 +113,7 @@ def _side_by_egger(yi: np.ndarray, vi: np.ndarray) -> tuple[str, str]:
 
 
 def _trim(y: np.ndarray, v: np.ndarray, sign: float, pool: Fit, estimator: str):
-    """The mean of what is left, how many are trimmed, and the steps until that settles.
+    """The mean of what is left, the number missing (not rounded) and the steps to them.
 
     `y` ascends and lacks studies on its left; `sign` turns it back for the fit.
     """
@@ -117,9 +121,12 @@ def _trim(y: np.ndarray, v: np.ndarray, sign: float, pool: Fit, estimator: str):
     while True:
         kept = len(y) - trimmed[-1]
         centre = sign * float(pool(sign * y[:kept], v[:kept]).estimate)
-        k0 = max(0, round(ESTIMATORS[estimator](_signed_ranks(y - centre))))
+        raw = max(0.0, ESTIMATORS[estimator](_signed_ranks(y, centre)))
+        k0 = round(raw)
         if k0 == trimmed[-1]:
-            return centre, k0, len(trimmed)
+            return centre, raw, len(trimmed)
+        if len(y) - k0 < 2:
+            raise ValueError(f"{estimator} trims {k0} of {len(y)} studies: no funnel is left")
         # Each step follows from the number trimmed alone: one that comes back comes for ever.
         if k0 in trimmed:
             steps = ", ".join(map(str, [*trimmed, k0]))
@@ -130,12 +137,12 @@ def _trim(y: np.ndarray, v: np.ndarray, sign: float, pool: Fit, estimator: str):
 # The number of missing studies ------------------------------------------------------------
 
 
-def _signed_ranks(distances: np.ndarray) -> np.ndarray:
-    """Ranks of |distances| with the distances' signs; ties share their average rank."""
-    largest = np.abs(distances).max()
+def _signed_ranks(y: np.ndarray, centre: float) -> np.ndarray:
+    """Ranks of |y - centre| with the signs of y - centre; ties share their average rank."""
+    largest = max(np.abs(y).max(), abs(centre))
     if largest == 0:
-        return np.zeros_like(distances)
-    distances = np.round(distances / largest, TIED_DIGITS)
+        return np.zeros_like(y)
+    distances = np.round((y - centre) / largest, TIED_DIGITS)
     _, place, tied = np.unique(np.abs(distances), return_inverse=True, return_counts=True)
     ranks = np.cumsum(tied) - (tied - 1) / 2
     return np.sign(distances) * ranks[place]
@@ -166,13 +173,13 @@ def _rank_sum(ranks: np.ndarray) -> float:
 ESTIMATORS: dict[str, Callable[[np.ndarray], float]] = {"L0": _l0, "R0": _r0, "Q0": _q0}
 
 
-def _standard_error(estimator: str, k: int, k0: int) -> float | None:
-    """The asymptotic standard error of the number missing."""
+def _standard_error(estimator: str, k: int, k0: float) -> float | None:
+    """The large-sample standard error of the number missing, at k0 (not rounded)."""
     if estimator == "R0":
         return sqrt(2 * k0 + 2)
     cubic = 10 * k0**3 + 27 * k0**2 + 17 * k0 - 18 * k * k0**2 - 18 * k * k0 + 6 * k**2 * k0
     variance = (k * (k + 1) * (2 * k + 1) + cubic) / 24  # of the rank sum
-    if variance < 0:
+    if variance <= 0:
         return None
     if estimator == "L0":
         return 4 * sqrt(variance) / (2 * k - 1)

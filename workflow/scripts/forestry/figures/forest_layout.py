@@ -7,6 +7,7 @@ their reason, the lines of statistics, the studies without usable numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from statistics import median
 from forestry.figures.forest_axis import Axis, forest_axis
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import (
+    MINUS,
     NumberFormat,
     Span,
     Spans,
@@ -326,7 +328,7 @@ class _Forest:
 
     def _reason(self, effect: StudyEffect) -> str:
         rows = [row for row in self.weights if row.study_id == effect.study_id and row.reason]
-        return rows[0].reason.replace("-", "\N{MINUS SIGN}") if rows else "not in this analysis"
+        return re.sub(r"(?<!\w)-(?=\d)", MINUS, rows[0].reason) if rows else "not in this analysis"
 
     def _results(self, group: str) -> Iterator[Row]:
         for estimate in self.pooled(group):

@@ -163,15 +163,15 @@ def _line(title: str, parts: list[list[Span]]) -> Spans:
     spans = [Span(title)]
     for i, part in enumerate(parts):
         spans += [Span(", ")] * (i > 0) + part
-    return _joined(spans)
+    return joined(spans)
 
 
-def _joined(spans: Iterable[Span]) -> Spans:
+def joined(spans: Iterable[Span]) -> Spans:
     """Neighbours of one style as one span, empty ones gone."""
-    joined: list[Span] = []
+    line: list[Span] = []
     for span in spans:
-        if joined and joined[-1].italic == span.italic:
-            joined[-1] = Span(joined[-1].text + span.text, span.italic)
+        if line and line[-1].italic == span.italic:
+            line[-1] = Span(line[-1].text + span.text, span.italic)
         elif span.text:
-            joined.append(span)
-    return tuple(joined)
+            line.append(span)
+    return tuple(line)
