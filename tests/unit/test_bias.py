@@ -342,10 +342,10 @@ def test_extreme_proportions():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: egger([1, 2, 3], [1, 2]), "shapes"),
-        (lambda: egger([1, 2, np.nan], [1, 2, 3]), "yi holds"),
-        (lambda: begg([1, 2, 3], [1, 0, 3]), "vi holds"),
-        (lambda: begg([1, 2, 3], [1, np.inf, 3]), "vi holds"),
+        (lambda: egger([1, 2, 3], [1, 2]), "of one length"),
+        (lambda: egger([1, 2, np.nan], [1, 2, 3]), r"\(yi\)"),
+        (lambda: begg([1, 2, 3], [1, 0, 3]), r"\(vi\)"),
+        (lambda: begg([1, 2, 3], [1, np.inf, 3]), r"\(vi\)"),
         (lambda: harbord([1], [2], [1], [2], measure="risk_difference"), "risk_difference"),
         (lambda: harbord([3], [2], [1], [2]), "events must lie"),
         (lambda: harbord([1, 2], [5, 5], [1], [2]), "2 and 1 studies"),

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtr
 
+from forestry.inverse_variance import checked_studies
+
 FEWEST_STUDIES = 3
 USUAL_MINIMUM = 10
 
@@ -84,7 +86,7 @@ def egger(yi: ArrayLike, vi: ArrayLike) -> BiasTest:
 
     Source: Egger, Davey Smith, Schneider & Minder, BMJ 1997;315:629.
     """
-    yi, vi = effects_and_variances(yi, vi)
+    yi, vi = checked_studies(yi, vi, least=0)
     return _regression_test("egger", yi, np.sqrt(vi), 1 / vi)
 
 
@@ -191,9 +193,9 @@ def begg(yi: ArrayLike, vi: ArrayLike) -> BiasTest:
     which. Raises ValueError as `egger` does.
 
     Source: Begg & Mazumdar, Biometrics 1994;50:1088; Kendall, Rank Correlation Methods,
-    4th ed. 1970, chapters 4 and 5.
+    4th ed. 1970.
     """
-    yi, vi = effects_and_variances(yi, vi)
+    yi, vi = checked_studies(yi, vi, least=0)
     k = len(yi)
     if k < FEWEST_STUDIES:
         return _no_test("begg", k, TOO_FEW)
@@ -319,7 +321,7 @@ def _exact_kendall_p(score: int, k: int) -> float:
 
 
 def _score_variance(x: np.ndarray, y: np.ndarray) -> float:
-    """The variance of Kendall's score with ties in x and y (Kendall 1970, equation 4.3)."""
+    """The variance of Kendall's score with ties in x and y (Kendall 1970)."""
     k = len(x)
     t = np.unique(x, return_counts=True)[1].astype(float)
     u = np.unique(y, return_counts=True)[1].astype(float)
@@ -342,18 +344,6 @@ def _score_variance(x: np.ndarray, y: np.ndarray) -> float:
 
 
 # Input ------------------------------------------------------------------------------------
-
-
-def effects_and_variances(yi: ArrayLike, vi: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """`yi` and `vi` as float64 arrays of one length (k,); ValueError where they are not fit."""
-    yi, vi = np.asarray(yi, dtype=float), np.asarray(vi, dtype=float)
-    if yi.ndim != 1 or yi.shape != vi.shape:
-        raise ValueError(f"yi and vi have shapes {yi.shape} and {vi.shape}, not one (k,)")
-    if not np.isfinite(yi).all():
-        raise ValueError("yi holds a number that is not finite")
-    if not (np.isfinite(vi) & (vi > 0)).all():
-        raise ValueError("vi holds a number that is not finite and positive")
-    return yi, vi
 
 
 def _two_arms(events, total, control_events, control_total) -> tuple[np.ndarray, ...]:

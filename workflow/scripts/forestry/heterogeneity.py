@@ -25,7 +25,7 @@ from forestry.inverse_variance import (
 I2_BASES = ("q", "tau2")
 TAU2_INTERVALS = ("none", "q_profile", "generalised_q")
 
-_TAIL_POINTS = 200  # of the trapezoid rule, which then errs by less than rounding
+_TAIL_POINTS = 400  # of the trapezoid rule, which then errs by no more than rounding
 _TAIL_REACH = 6.5  # exp(-6.5^2) is below rounding
 
 
@@ -215,40 +215,48 @@ def _no_i2() -> I2:
 
 
 def tau2_limits(
-    yi: ArrayLike, vi: ArrayLike, interval: str, level: float = 0.95
+    yi: ArrayLike,
+    vi: ArrayLike,
+    interval: str,
+    level: float = 0.95,
+    groups: ArrayLike | None = None,
 ) -> tuple[float | None, float | None]:
     """Limits of tau2, for one of TAU2_INTERVALS; (None, None) where the interval is empty.
 
     "q_profile" (Viechtbauer 2007) solves Q(tau2) = the chi-squared quantiles on k-1 df;
     "generalised_q" (Jackson 2013) does so for Cochran's Q, whose exact distribution at each
     tau2 is a weighted sum of chi-squares. The lower limit is 0 where Q does not reach it;
-    both are missing where even tau2 = 0 is too much for so small a Q.
+    both are missing where even tau2 = 0 is too much for so small a Q. With `groups`, labels
+    of shape (k,), tau2 is that within groups with a mean each, and df is k less their number.
     """
     _check_choice("interval", interval, TAU2_INTERVALS)
     if interval == "none":
         return None, None
     yi, vi = checked_studies(yi, vi, least=2)
     solve = _q_profile_limits if interval == "q_profile" else _generalised_q_limits
-    return solve(yi, vi, (1 - level) / 2)
+    return solve(yi, vi, np.zeros(yi.size) if groups is None else groups, (1 - level) / 2)
 
 
-def _q_profile_limits(yi, vi, tail) -> tuple[float | None, float | None]:
-    df = yi.size - 1
-    high = solve_generalised_q(yi, vi, float(chdtri(df, 1 - tail)))
+def _q_profile_limits(yi, vi, groups, tail) -> tuple[float | None, float | None]:
+    df = yi.size - np.unique(groups).size
+    high = solve_generalised_q(yi, vi, float(chdtri(df, 1 - tail)), groups)
     if high is None:
         return None, None
-    low = solve_generalised_q(yi, vi, float(chdtri(df, tail)))
+    low = solve_generalised_q(yi, vi, float(chdtri(df, tail)), groups)
     return (0.0 if low is None else low), high
 
 
-def _generalised_q_limits(yi, vi, tail) -> tuple[float | None, float | None]:
-    q = generalised_q(yi, vi, 0.0)
-    if q == 0 or cochran_q_tails(q, vi, 0.0)[0] < tail:
+def _generalised_q_limits(yi, vi, groups, tail) -> tuple[float | None, float | None]:
+    q = generalised_q(yi, vi, 0.0, groups)
+    if q == 0:
         return None, None
-    high = _solve_tail(lambda t: tail - cochran_q_tails(q, vi, t)[0], vi)
-    if cochran_q_tails(q, vi, 0.0)[1] >= tail:
+    lower, upper = cochran_q_tails(q, vi, 0.0, groups)
+    if lower < tail:
+        return None, None
+    high = _solve_tail(lambda t: tail - cochran_q_tails(q, vi, t, groups)[0], vi)
+    if upper >= tail:
         return 0.0, high
-    return _solve_tail(lambda t: cochran_q_tails(q, vi, t)[1] - tail, vi), high
+    return _solve_tail(lambda t: cochran_q_tails(q, vi, t, groups)[1] - tail, vi), high
 
 
 def _solve_tail(excess, vi) -> float:
@@ -259,13 +267,19 @@ def _solve_tail(excess, vi) -> float:
     return float(brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-13))
 
 
-def cochran_q_tails(q: float, vi: ArrayLike, tau2: float) -> tuple[float, float]:
-    """P(Q <= q) and P(Q >= q) of Cochran's Q for normal studies of variances v + tau2."""
+def cochran_q_tails(
+    q: float, vi: ArrayLike, tau2: float, groups: ArrayLike | None = None
+) -> tuple[float, float]:
+    """P(Q <= q) and P(Q >= q) of Cochran's Q for normal studies of variances v + tau2.
+
+    With `groups`, of Q within groups.
+    """
     vi = np.asarray(vi, dtype=float)
     w, root = 1 / vi, np.sqrt(vi + tau2)
-    a = np.diag(w) - np.outer(w, w) / w.sum()
-    weights = np.linalg.eigvalsh(a * np.outer(root, root))[1:]  # the smallest is 0: the mean
-    return chi_squares_tails(q, weights)
+    members = _members(np.zeros(vi.size) if groups is None else groups)
+    a = np.diag(w) - sum(np.outer(w * g, w * g) / (w * g).sum() for g in members)
+    eigenvalues = np.linalg.eigvalsh(a * np.outer(root, root))
+    return chi_squares_tails(q, eigenvalues[len(members) :])  # a mean takes one, which is 0
 
 
 def chi_squares_tails(q: float, weights: ArrayLike) -> tuple[float, float]:
@@ -276,8 +290,7 @@ def chi_squares_tails(q: float, weights: ArrayLike) -> tuple[float, float]:
     decays as exp(-u^2): a trapezoid rule is exact to rounding (Rice 1980, SIAM J Sci Stat
     Comput 1:438). The pole at 0 lies to one side for either tail.
     """
-    weights = np.asarray(weights, dtype=float)
-    weights = weights / q  # so that the threshold is 1
+    weights = np.asarray(weights, dtype=float) / q  # so that the threshold is 1
     upper = weights.sum() < 1
     start = _saddle_point(weights, upper)
     step = _TAIL_REACH / _TAIL_POINTS

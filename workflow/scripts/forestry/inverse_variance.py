@@ -267,20 +267,27 @@ def tau2_from_q(q: float, vi: ArrayLike) -> float:
     return max(0.0, (q - (vi.size - 1)) / float(_Weighted(data, np.zeros(1)).trace_p[0]))
 
 
-def generalised_q(yi: ArrayLike, vi: ArrayLike, tau2: float) -> float:
-    """Q(tau2) = sum w (y - mu)^2 with w = 1/(v + tau2); Cochran's Q at tau2 = 0."""
-    data = _hold(*checked_studies(yi, vi, least=1), None)
+def generalised_q(
+    yi: ArrayLike, vi: ArrayLike, tau2: float, groups: ArrayLike | None = None
+) -> float:
+    """Q(tau2) = sum w (y - mu)^2 with w = 1/(v + tau2); Cochran's Q at tau2 = 0.
+
+    With `groups`, mu is each group's own mean.
+    """
+    data = _hold(*checked_studies(yi, vi, least=1), None, groups)
     return float(_Weighted(data, np.full(1, float(tau2))).q[0])
 
 
-def solve_generalised_q(yi: ArrayLike, vi: ArrayLike, target: float) -> float | None:
+def solve_generalised_q(
+    yi: ArrayLike, vi: ArrayLike, target: float, groups: ArrayLike | None = None
+) -> float | None:
     """The tau2 >= 0 at which the generalised Q equals `target`, None where Q(0) is below it.
 
     Raises ValueError for a target that is not positive.
     """
     if not target > 0:
         raise ValueError(f"Q takes positive values only, not {target}")
-    data = _hold(*checked_studies(yi, vi, least=2), None)
+    data = _hold(*checked_studies(yi, vi, least=2), None, groups)
     if _Weighted(data, np.zeros(1)).q[0] < target:
         return None
     return float(_solve_q(data, np.full(1, float(target)))[0])

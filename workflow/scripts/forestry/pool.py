@@ -42,6 +42,11 @@ def pool_outcome(effects: Sequence[StudyEffect], settings: Mapping) -> Pooled:
         )
         for name, variant in settings["variants"].items()
     ]
+    return joined(parts)
+
+
+def joined(parts: Sequence[Pooled]) -> Pooled:
+    """The rows of several parts, one after the other."""
     return Pooled(
         tuple(row for part in parts for row in part.estimates),
         tuple(row for part in parts for row in part.weights),

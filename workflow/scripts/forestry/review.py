@@ -109,6 +109,41 @@ class Review:
             **self.config.get("figures", {}),
         }
 
+    def subgroup_effects_settings(self, outcome: str) -> dict:
+        """As `effects_settings`, on the scale of the way of pooling of the subgroups."""
+        pooling = self._subgroup_pooling(outcome)
+        measure = self.config["outcomes"][outcome]["measure"]
+        return {
+            **self.effects_settings(outcome),
+            "scale": scale_of(measure, pooling),
+            "zero_cells": pooling.get("zero_cells", {}),
+            "level": pooling.get("level", 0.95),
+        }
+
+    def subgroup_settings(self, outcome: str) -> dict:
+        """The steps of an outcome's subgroups, with each study's group in each step.
+
+        A step goes on within a group of the steps before it: a study that has left the
+        chain at one step is in no later one.
+        """
+        declared = self.config["subgroups"][outcome]
+        members = [self._attributes(row) for row in self.rows(outcome)]
+        steps = []
+        for number, step in enumerate(declared["steps"], start=1):
+            within = step.get("within", {})
+            members = [row for row in members if not left_out(row, within, {})]
+            steps.append(_step(number, step, members))
+        return {
+            "outcome": outcome,
+            "pooling": dict(self._subgroup_pooling(outcome)),
+            "variant": self.variant(outcome, declared.get("variant", "main")),
+            "steps": steps,
+        }
+
+    def _subgroup_pooling(self, outcome: str) -> Mapping:
+        declared = self.config["subgroups"][outcome]
+        return self.config["pooling"].get(declared.get("pooling"), self._pooling(outcome))
+
     # Rows and variants -------------------------------------------------------------------
 
     def rows(self, outcome: str) -> Table:
@@ -141,11 +176,30 @@ class Review:
     def _left_out(self, row: dict[str, str], declared: Mapping) -> str:
         if "studies" in declared and row["study_id"] not in declared["studies"]:
             return "not named in the outcome"
-        attributes = {**self.studies[row["study_id"]], **row}
-        return left_out(attributes, declared.get("where", {}), declared.get("exclude", {}))
+        where, exclude = declared.get("where", {}), declared.get("exclude", {})
+        return left_out(self._attributes(row), where, exclude)
+
+    def _attributes(self, row: dict[str, str]) -> dict[str, str]:
+        return {**self.studies[row["study_id"]], **row}
 
     def _pooling(self, outcome: str) -> Mapping:
         return self.config["pooling"][self.config["outcomes"][outcome]["pooling"]]
+
+
+def _step(number: int, step: Mapping, members: Table) -> dict:
+    """A step's name, its groups in the studies' order, and the group of each study.
+
+    A study whose column is empty belongs to no group.
+    """
+    by = step["by"]
+    groups = {row["study_id"]: row[by] for row in members if row[by]}
+    return {
+        "name": f"step{number}_{by}",
+        "by": by,
+        "within": " and ".join(f"{k} {v}" for k, v in step.get("within", {}).items()),
+        "groups": groups,
+        "order": list(dict.fromkeys(groups.values())),
+    }
 
 
 def scale_of(measure: str, pooling: Mapping) -> str:

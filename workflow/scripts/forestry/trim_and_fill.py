@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forestry.bias import FEWEST_STUDIES, effects_and_variances, egger
+from forestry.bias import FEWEST_STUDIES, egger
+from forestry.inverse_variance import checked_studies
 
 # Pools effects (k,) with variances (k,); what it returns has `.estimate`.
 Fit = Callable[[np.ndarray, np.ndarray], Any]
@@ -62,15 +63,13 @@ def trim_and_fill(
     the less precise is trimmed first, so that the order of the studies is of no account.
     `k0_se` is None where the large-sample formula gives no positive variance. Raises ValueError for
     fewer than 3 studies, an unknown estimator or side, numbers that `egger` would refuse,
-    Q0 where it is not a real number or trims all studies but one, and a trimming that goes
-    round in a circle.
+    Q0 where it is not a real number, a trimming that leaves a single study (few studies, or
+    Q0) and one that goes round in a circle.
 
     Source: Duval & Tweedie, Biometrics 2000;56:455; J Am Stat Assoc 2000;95:89.
     """
-    yi, vi = effects_and_variances(yi, vi)
+    yi, vi = checked_studies(yi, vi, least=FEWEST_STUDIES)
     k = len(yi)
-    if k < FEWEST_STUDIES:
-        raise ValueError(f"trim and fill needs {FEWEST_STUDIES} studies or more, not {k}")
     if estimator not in ESTIMATORS:
         raise ValueError(f"estimator is {estimator!r}, not one of {', '.join(ESTIMATORS)}")
     side, note = (side, "") if side is not None else _side_by_egger(yi, vi)

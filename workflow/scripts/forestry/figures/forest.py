@@ -13,12 +13,12 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.path import Path
 
 from forestry.figures.forest_geometry import TICK, Geometry, PlacedRow, forest_geometry
-from forestry.figures.forest_layout import ForestLayout, Row
+from forestry.figures.forest_rows import ForestLayout, Row
 from forestry.figures.style import Style, style_for
 from forestry.figures.text import font
 
-ARROW_LEFT = Path([(0, 0), (1, 0.5), (1, -0.5), (0, 0)])  # the tip is where the arrow points
-ARROW_RIGHT = Path([(0, 0), (-1, 0.5), (-1, -0.5), (0, 0)])
+ARROW_LEFT = Path([(0, 0), (1, 0.6), (1, -0.6), (0, 0)])  # the tip is where the arrow points
+ARROW_RIGHT = Path([(0, 0), (-1, 0.6), (-1, -0.6), (0, 0)])
 
 
 def draw_forest(layout: ForestLayout, style: Style | None = None) -> Figure:
@@ -38,7 +38,12 @@ def draw_forest(layout: ForestLayout, style: Style | None = None) -> Figure:
         _draw_plot(figure, layout, geometry, style)
     for text in geometry.texts:
         page.text(
-            text.x, text.y, text.text, ha=text.align, va="baseline", color=text.colour,
+            text.x,
+            text.y,
+            text.text,
+            ha=text.align,
+            va="baseline",
+            color=text.colour,
             fontproperties=font(text.size, text.bold, text.italic),
         )
     return figure
@@ -67,9 +72,14 @@ def _draw_plot(figure: Figure, layout: ForestLayout, geometry: Geometry, style: 
 def _plot_axes(figure: Figure, layout: ForestLayout, geometry: Geometry, style: Style) -> Axes:
     axis, (left, right) = layout.axis, geometry.plot
     plot = figure.add_axes(
-        (left / geometry.width, 1 - geometry.axis_y / geometry.height,
-         (right - left) / geometry.width, geometry.axis_y / geometry.height),
-        facecolor="none", xscale=axis.scale,
+        (
+            left / geometry.width,
+            1 - geometry.axis_y / geometry.height,
+            (right - left) / geometry.width,
+            geometry.axis_y / geometry.height,
+        ),
+        facecolor="none",
+        xscale=axis.scale,
     )
     plot.set(xlim=(axis.low, axis.high), ylim=(geometry.axis_y, 0), yticks=[])
     plot.spines[["left", "right", "top"]].set_visible(False)
@@ -133,6 +143,13 @@ def _draw_intervals(plot: Axes, rows: Sequence[PlacedRow], style: Style) -> None
     colours = [style.left_out if p.row.muted else style.interval for p in studies]
     lines = LineCollection(ends, linewidths=style.line, colors=colours, gid="interval", zorder=2)
     plot.add_collection(lines, autolim=False)
+    # A tick marks the estimates whose squares are too small to see.
+    half = style.tick / 2
+    ticks = [
+        [(p.row.estimate, p.middle - half), (p.row.estimate, p.middle + half)] for p in studies
+    ]
+    ticks = LineCollection(ticks, linewidths=style.line, colors=colours, gid="tick", zorder=2)
+    plot.add_collection(ticks, autolim=False)
 
 
 def _draw_squares(plot: Axes, rows: Sequence[PlacedRow], style: Style) -> None:
@@ -150,7 +167,12 @@ def _draw_squares(plot: Axes, rows: Sequence[PlacedRow], style: Style) -> None:
         [placed.row.estimate for placed in studies],
         [placed.middle for placed in studies],
         s=_areas([placed.row for placed in studies], style),
-        marker="s", c=faces, edgecolors=colours, linewidths=0.7, clip_on=False, zorder=3,
+        marker="s",
+        c=faces,
+        edgecolors=colours,
+        linewidths=0.7,
+        clip_on=False,
+        zorder=3,
     )
     squares.set_gid("square")
 
@@ -171,8 +193,13 @@ def _diamond(placed: PlacedRow, style: Style) -> Polygon:
     row, y, half = placed.row, placed.middle, style.diamond / 2
     points = [(row.ci_low, y), (row.estimate, y - half), (row.ci_high, y), (row.estimate, y + half)]
     return Polygon(
-        points, closed=True, gid=f"diamond-{row.key}", linewidth=0.8, zorder=4,
-        facecolor=style.accent if row.bold else style.pale, edgecolor=style.accent,
+        points,
+        closed=True,
+        gid=f"diamond-{row.key}",
+        linewidth=0.8,
+        zorder=4,
+        facecolor=style.accent if row.bold else style.pale,
+        edgecolor=style.accent,
         joinstyle="miter",
     )
 
@@ -180,8 +207,12 @@ def _diamond(placed: PlacedRow, style: Style) -> Polygon:
 def _prediction_bar(placed: PlacedRow, style: Style) -> Rectangle:
     row, thick = placed.row, style.prediction
     return Rectangle(
-        (row.ci_low, placed.middle - thick / 2), row.ci_high - row.ci_low, thick,
-        gid="prediction", linewidth=0.0, zorder=4,
+        (row.ci_low, placed.middle - thick / 2),
+        row.ci_high - row.ci_low,
+        thick,
+        gid="prediction",
+        linewidth=0.0,
+        zorder=4,
         facecolor=style.left_out if row.muted else style.accent,
     )
 
@@ -189,11 +220,22 @@ def _prediction_bar(placed: PlacedRow, style: Style) -> Rectangle:
 def _draw_arrows(plot: Axes, placed: PlacedRow, style: Style) -> None:
     row = placed.row
     low, high = plot.get_xlim()
-    for clipped, x, marker in ((row.arrow_low, low, ARROW_LEFT), (row.arrow_high, high, ARROW_RIGHT)):
+    for clipped, x, marker in (
+        (row.arrow_low, low, ARROW_LEFT),
+        (row.arrow_high, high, ARROW_RIGHT),
+    ):
         if clipped:
             arrow = Line2D(
-                [x], [placed.middle], marker=marker, markersize=2 * style.arrow, linestyle="none",
-                color=_colour(row, style), markeredgewidth=0, clip_on=False, zorder=5, gid="arrow",
+                [x],
+                [placed.middle],
+                marker=marker,
+                markersize=2 * style.arrow,
+                linestyle="none",
+                color=_colour(row, style),
+                markeredgewidth=0,
+                clip_on=False,
+                zorder=5,
+                gid="arrow",
             )
             plot.add_line(arrow)
 

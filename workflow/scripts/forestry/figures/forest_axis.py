@@ -29,6 +29,17 @@ class Axis:
     below: str = ""  # what lies on either side of the reference line
     above: str = ""
 
+    def position(self, value: float) -> float:
+        """How far along the axis a value lies: 0 at its low end, 1 at its high end."""
+        along = math.log if self.scale == "log" else float
+        return (along(value) - along(self.low)) / (along(self.high) - along(self.low))
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies on the axis; rounding errors at its ends do."""
+        if self.scale == "log" and value <= 0:
+            return False
+        return -1e-9 <= self.position(value) <= 1 + 1e-9
+
 
 def forest_axis(
     measure: str, intervals: Sequence[Interval], label: str, below: str = "", above: str = ""
@@ -115,9 +126,9 @@ def _hull(intervals: Sequence[Interval]) -> tuple[float, float]:
 
 def _nice_step(rough: float) -> float:
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
 
 
 def _decimals(step: float) -> int:
-    """Decimals that a step such as 2.5 or 0.25 needs."""
+    """Decimals that a step such as 0.05 needs."""
     return next(d for d in range(12) if abs(round(step, d) - step) < 1e-9 * step)

@@ -8,19 +8,19 @@ their reason, the lines of statistics, the studies without usable numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log10
 from statistics import median
 
 from forestry.figures.forest_axis import Axis, forest_axis
+from forestry.figures.forest_rows import Cells, Column, ForestLayout, Row
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import (
     MINUS,
     NumberFormat,
     Span,
-    Spans,
     heterogeneity,
     number,
     number_format,
@@ -43,64 +43,6 @@ NOT_AVAILABLE = "not available"
 MODELS = {"common": "Common effect", "random": "Random effects"}
 DASH = "\N{EN DASH}"
 
-Cells = Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of cells; a cell has as many texts as `parts` (left, center or right) names.
-
-    The column ``plot`` has no parts: it is where the intervals are drawn. `group` is a
-    heading over neighbouring columns. Where a figure is narrow, the columns with the
-    highest `dispensable` go first; 0 stays.
-    """
-
-    key: str
-    title: str
-    parts: tuple[str, ...]
-    group: str = ""
-    emphasis: str = "plain"  # plain | strong | muted
-    dispensable: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a forest plot. Estimates and limits are on the display scale."""
-
-    kind: str  # study | left_out | unavailable | pooled | prediction | heterogeneity
-    #            | group_title | section_title | test | note
-    key: str = ""  # the study's id, or the model
-    group: str = ""
-    label: str = ""
-    cells: Cells = field(default_factory=dict)
-    spans: Spans = ()  # a line of text in place of cells
-    estimate: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    weight: float | None = None  # share in the selected model
-    marker: str = "none"  # filled | hollow | none
-    bold: bool = False
-    muted: bool = False
-    arrow_low: bool = False  # the interval goes on beyond the axis
-    arrow_high: bool = False
-
-    @property
-    def plotted(self) -> bool:
-        return self.ci_low is not None and self.ci_high is not None
-
-
-@dataclass(frozen=True)
-class ForestLayout:
-    """A forest plot to draw; `axis` is None where there is no interval to show."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    axis: Axis | None
-    pooled: float | None  # where the selected pooled estimate lies
-    footnotes: tuple[str, ...]
-    width_mm: float
-
 
 def forest_layout(
     effects: Sequence[StudyEffect],
@@ -114,9 +56,11 @@ def forest_layout(
     `estimates` and `weights` may hold other outcomes and variants, which are passed over.
     Estimates with a group make blocks of their own, in their order; `differences` is the
     test between the groups. Raises ValueError where the variant has no estimate, a usable
-    study no weight, or a study no label.
+    study no weight, a study no label, or an effect another measure.
     """
     here = (settings.outcome, settings.variant)
+    if strange := {effect.measure for effect in effects} - {settings.measure}:
+        raise ValueError(f"effects are {', '.join(sorted(strange))}, not {settings.measure}")
     mine = [row for row in estimates if (row.outcome, row.variant) == here]
     if not mine:
         raise ValueError(f"no estimate of outcome {here[0]} under variant {here[1]}")
@@ -142,6 +86,7 @@ EVENTS = ("events", "Events", ("right",))
 TOTAL = ("total", "Total", ("right",))
 PATIENTS = ("n", "n", ("right",))
 MEAN = ("mean", "Mean (SD)", ("right", "right"))
+COUNTS = ("counts", "n/N", ("right", "center", "left"))  # events and total where room is scarce
 ESTIMATE_PARTS = ("right", "right", "center", "right")  # 12.3  (4.5  to  6.7)
 
 ONE_ARM = {"proportion": (EVENTS, TOTAL), "mean": (PATIENTS, MEAN), "mean_change": (PATIENTS, MEAN)}
@@ -210,6 +155,8 @@ class _Forest:
     @cached_property
     def data_columns(self) -> tuple[Column, ...]:
         measure = self.settings.measure
+        if measure == "proportion" and self.settings.narrow:
+            return (Column(*COUNTS, dispensable=1),)
         if measure in ONE_ARM:
             return tuple(Column(*column, dispensable=1) for column in ONE_ARM[measure])
         names = (self.settings.treated, self.settings.control)
@@ -247,6 +194,8 @@ class _Forest:
         return selected.model if selected else ""
 
     def columns(self, plotted: bool) -> Iterator[Column]:
+        if not self.effects:
+            return
         yield Column("label", "Study", ("left",))
         yield from self.data_columns
         if plotted:
@@ -256,7 +205,7 @@ class _Forest:
             yield Column("effect", title, ESTIMATE_PARTS)
             yield from self.weight_columns
         else:
-            yield Column("effect", "", ESTIMATE_PARTS)
+            yield Column("plot", "", ())
 
     # Rows ---------------------------------------------------------------------------------
 
@@ -418,6 +367,8 @@ class _Forest:
         }
 
     def _data_cell(self, effect: StudyEffect, key: str) -> tuple[str, ...] | None:
+        if key == "counts":
+            return _counts(effect.events, effect.total)
         value = getattr(effect, key)
         if value is None:
             return None
@@ -430,14 +381,19 @@ class _Forest:
     def _totals(self, effects: Iterable[StudyEffect]) -> Cells:
         """Sums of the counts of the pooled studies."""
         effects = tuple(effects)
+        if COUNTS[0] in {column.key for column in self.data_columns}:
+            sums = [sum(getattr(effect, key) for effect in effects) for key in ("events", "total")]
+            return {COUNTS[0]: _counts(*sums)}
         counts = [column.key for column in self.data_columns if len(column.parts) == 1]
         return {key: (str(sum(getattr(effect, key) for effect in effects)),) for key in counts}
 
     def _weight_of(self, estimate: Estimate) -> str:
         """A pooled row's share of the whole: 100 but for a group."""
         shares = [
-            _share(self.share.get(("", e.study_id)) or self.share[estimate.group, e.study_id],
-                   estimate.model)
+            _share(
+                self.share.get(("", e.study_id)) or self.share[estimate.group, e.study_id],
+                estimate.model,
+            )
             for e in self.members(estimate.group) or self.shown
         ]
         return "" if None in shares or not shares else _weight(sum(shares))
@@ -469,6 +425,12 @@ def _weight(share: float | None) -> str:
     return DASH if share is None else number(100 * share, 1)
 
 
+def _counts(events: int | None, total: int | None) -> tuple[str, ...] | None:
+    if events is None and total is None:
+        return None
+    return tuple(DASH if x is None else str(x) for x in (events, "/", total))
+
+
 def _axis(rows: Sequence[Row], settings: ForestSettings) -> Axis | None:
     shown = [(row.estimate, row.ci_low, row.ci_high) for row in rows if row.plotted]
     favours = [
@@ -480,4 +442,8 @@ def _axis(rows: Sequence[Row], settings: ForestSettings) -> Axis | None:
 def _clipped(row: Row, axis: Axis | None) -> Row:
     if axis is None or not row.plotted:
         return row
-    return replace(row, arrow_low=row.ci_low < axis.low, arrow_high=row.ci_high > axis.high)
+    return replace(
+        row,
+        arrow_low=row.ci_low < axis.low and not axis.holds(row.ci_low),
+        arrow_high=row.ci_high > axis.high and not axis.holds(row.ci_high),
+    )

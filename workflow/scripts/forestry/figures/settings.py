@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from forestry.figures.wording import EFFECT_NAMES
 
 DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM = 174.0, 85.0
+NARROW_MM = 120.0
 DIRECTIONS = {"": "Mean change", "rise": "Mean rise", "fall": "Mean fall"}
 
 
@@ -61,6 +62,11 @@ class ForestSettings:
         if missing := sorted(needed - set(given)):
             raise ValueError(f"forest settings: {', '.join(missing)} missing")
         return cls(**given)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is made for one column of a journal."""
+        return self.width_mm < NARROW_MM
 
     @property
     def effect_name(self) -> str:

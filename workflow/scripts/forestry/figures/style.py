@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from forestry.figures.settings import NARROW_MM
+
 POINTS_PER_MM = 72 / 25.4
 
 
@@ -19,18 +21,19 @@ class Style:
     leading: float = 1.2  # of lines in one cell, times the size
 
     margin: float = 3.0
-    column_gap: float = 13.0
-    pair_gap: float = 8.0  # between columns under one heading
+    column_gap: float = 11.0
+    pair_gap: float = 7.0  # between columns under one heading
     part_gap: float = 2.0  # between the numbers of one cell
     indent: float = 7.0
-    minimal_plot: float = 120.0
-    widest_label: float = 0.32  # of the figure's width
+    minimal_plot: float = 96.0
+    widest_label: float = 0.25  # of the figure's width
 
     square: float = 7.4  # side of the largest weight's square
     plain_square: float = 4.6  # side where there is no weight
     diamond: float = 7.8  # height
     prediction: float = 2.2  # height of the bar
     arrow: float = 4.0
+    tick: float = 3.2  # of an estimate, under its square
     hairline: float = 0.4
     line: float = 0.8
 
@@ -52,7 +55,7 @@ SINGLE_COLUMN = Style(
     note=6.1,
     title=7.6,
     row=10.2,
-    column_gap=7.0,
+    column_gap=6.0,
     pair_gap=5.0,
     part_gap=1.6,
     indent=5.0,
@@ -67,4 +70,4 @@ SINGLE_COLUMN = Style(
 
 def style_for(width_mm: float) -> Style:
     """The style of a figure as wide as one column of a journal, or two."""
-    return SINGLE_COLUMN if width_mm < 120 else DOUBLE_COLUMN
+    return SINGLE_COLUMN if width_mm < NARROW_MM else DOUBLE_COLUMN

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
+from fontTools.subset import Options, Subsetter, load_font, save_font
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
 from forestry.figures.wording import Span, Spans, joined
 
 PACKAGE = "font_source_sans_pro"
-# Programs that lack the first of these show an SVG's text in the next one.
-FAMILIES = ["Source Sans Pro", "Source Sans 3", "Arial", "Helvetica", "sans-serif"]
+# A program that lacks the first of these shows an SVG's text in the next one.
+FAMILIES = ["Source Sans Pro", "Source Sans 3", "Arial", "Helvetica"]
+REGULAR, SEMIBOLD = 400, 600
 _FILES = {
     (False, False): "Regular",
     (False, True): "It",
     (True, False): "Semibold",
     (True, True): "SemiboldIt",
 }
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text on a figure: the point `x` of its alignment and its baseline `y`, in points."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    align: str = "left"
+    bold: bool = False
+    italic: bool = False
+    colour: str = ""
+
+
 _measure = TextToPath().get_text_width_height_descent
 
 
@@ -31,20 +52,44 @@ def font(size: float, bold: bool = False, italic: bool = False) -> FontPropertie
     ModuleNotFoundError where the package that holds the files is not installed.
     """
     return FontProperties(
-        family=FAMILIES,
+        family="sans-serif",
         style="italic" if italic else "normal",
-        weight=600 if bold else 400,
+        weight=SEMIBOLD if bold else REGULAR,
         size=size,
-        fname=str(_folder() / f"SourceSansPro-{_FILES[bold, italic]}.ttf"),
+        fname=str(font_file(bold, italic)),
     )
 
 
 @cache
-def _folder() -> Path:
+def font_file(bold: bool, italic: bool) -> Path:
     spec = find_spec(PACKAGE)
     if spec is None:
         raise ModuleNotFoundError(f"the figures' typeface is missing: install {PACKAGE}")
-    return Path(spec.submodule_search_locations[0]) / "files"
+    folder = Path(spec.submodule_search_locations[0]) / "files"
+    return folder / f"SourceSansPro-{_FILES[bold, italic]}.ttf"
+
+
+def font_face(bold: bool, italic: bool, characters: str) -> str:
+    """A CSS rule that holds the typeface's outlines of these characters."""
+    options = Options(
+        flavor="woff",
+        layout_features=[],
+        hinting=False,
+        recalc_timestamp=False,
+        drop_tables=["BASE", "DSIG", "GDEF", "GPOS", "GSUB", "gasp"],
+    )
+    face = load_font(font_file(bold, italic), options)
+    subsetter = Subsetter(options)
+    subsetter.populate(text=characters)
+    subsetter.subset(face)
+    file = BytesIO()
+    save_font(face, file, options)
+    return (
+        f"@font-face{{font-family:'{FAMILIES[0]}';"
+        f"font-weight:{SEMIBOLD if bold else REGULAR};"
+        f"font-style:{'italic' if italic else 'normal'};"
+        f"src:url(data:font/woff;base64,{b64encode(file.getvalue()).decode()})format('woff')}}"
+    )
 
 
 @cache
@@ -61,6 +106,15 @@ def _ink(text: str, bold: bool, italic: bool) -> float:
 
 def spans_width(spans: Spans, size: float, bold: bool = False) -> float:
     return sum(width(span.text, size, bold, span.italic) for span in spans)
+
+
+def run(line: Spans, left: float, y: float, size: float, colour: str, bold=False) -> list[Text]:
+    """The spans of a line, one after the other."""
+    texts = []
+    for span in line:
+        texts.append(Text(span.text, left, y, size, "left", bold, span.italic, colour))
+        left += width(span.text, size, bold, span.italic)
+    return texts
 
 
 def wrap(spans: Spans, limit: float, size: float, bold: bool = False) -> tuple[Spans, ...]:

@@ -110,7 +110,9 @@ def heterogeneity(selected: Estimate, tau2: float | None = None) -> Spans:
     tau2 = selected.tau2 if tau2 is None else tau2
     if tau2 is not None:
         shown = variance(tau2)
-        parts.append([Span(f"τ²\N{NO-BREAK SPACE}{shown}" if shown[0] == "<" else f"τ²{_EQUALS}{shown}")])
+        parts.append(
+            [Span(f"τ²\N{NO-BREAK SPACE}{shown}" if shown[0] == "<" else f"τ²{_EQUALS}{shown}")]
+        )
     return _line("Heterogeneity: ", parts)
 
 

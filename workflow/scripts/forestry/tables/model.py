@@ -74,7 +74,9 @@ class Table:
                 raise ValueError(f"table {self.id}: row kind {row.kind!r}")
             width = needed.get(row.kind, len(self.columns))
             if len(row.cells) != width:
-                raise ValueError(f"table {self.id}: {len(row.cells)} cells, not {width}: {row.cells}")
+                raise ValueError(
+                    f"table {self.id}: {len(row.cells)} cells, not {width}: {row.cells}"
+                )
 
     @property
     def name(self) -> str:

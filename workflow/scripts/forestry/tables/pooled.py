@@ -33,12 +33,12 @@ COLUMNS = (
     Column("derived", "right", group="Studies", kind="number"),
     Column("not public", "right", group="Studies", kind="number"),
     Column("Partici\u00adpants", "right", kind="number"),
-    Column("Estimate (95% CI)", "center", width=1.7),
+    Column("Estimate (95% CI)", "center"),
     Column("Model"),
     Column("I², %", "right", group="Heterogeneity", kind="number"),
     Column("τ²", "right", group="Heterogeneity", kind="number"),
     Column("p", "right", group="Heterogeneity", kind="number"),
-    Column("95% prediction interval", "center", width=1.3),
+    Column("95% prediction interval", "center", width=0.9),
 )
 NOTES = (
     "Studies: derived, numbers fixed by arithmetic from published figures (these are among "
@@ -100,7 +100,7 @@ def pooled_table(
     reconstructed = sum(row.values.get("k_reconstructed", 0) for row in rows)
     if reconstructed:
         notes.append(f"† {reconstructed} rows solved from published pooled results are pooled.")
-    return Table(id, title, COLUMNS, tuple(rows), tuple(notes), landscape=True)
+    return Table(id, title, COLUMNS, tuple(rows), tuple(notes))
 
 
 def _record(outcome, variant, estimates, effects) -> PooledRecord:

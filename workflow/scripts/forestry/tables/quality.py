@@ -38,9 +38,7 @@ STAR = "\N{BLACK STAR}"
 NOT_JUDGED = "?"
 
 
-def risk_of_bias_table(
-    judged: Sheet, labels: Mapping[str, str], *, id: str, title: str
-) -> Table:
+def risk_of_bias_table(judged: Sheet, labels: Mapping[str, str], *, id: str, title: str) -> Table:
     """The rows of quality_rob.csv: low, unclear or high in each domain, with the basis.
 
     Raises ValueError, naming study and domain, for any other judgement; an empty one
@@ -74,9 +72,7 @@ def newcastle_ottawa_table(
     item cannot have.
     """
     rows = [_stars(row, _label(row, labels)) for row in judged]
-    items = [
-        Column(name, "center", group=group, width=1) for name, group, _ in NOS_ITEMS.values()
-    ]
+    items = [Column(name, "center", group=group, width=1) for name, group, _ in NOS_ITEMS.values()]
     totals = [
         Column("Stars", "center", group="Total", width=0.7, kind="number"),
         Column("Items judged", "center", group="Total", width=0.9),

@@ -26,13 +26,13 @@ SAME = "same studies as main"
 NO_MAIN = "main analysis has no estimate"
 
 COLUMNS = (
-    Column("Outcome and variant", width=2.6),
+    Column("Outcome and variant", width=2.1),
     Column("Studies", "right", kind="number"),
     Column("Partici\u00adpants", "right", kind="number"),
-    Column("Estimate (95% CI)", "center", width=1.7),
+    Column("Estimate (95% CI)", "center", width=1.5),
     Column("I², %", "right", kind="number"),
-    Column("Change from main", "right", width=1, kind="number"),
-    Column("Remark", width=1.8),
+    Column("Change from main", "right", width=0.9, kind="number"),
+    Column("Remark", width=2.1),
 )
 BOOTSTRAP = Column("Bootstrap 95% CI", "center", width=1.2)
 NOTES = (
@@ -142,20 +142,17 @@ def _change(row: Estimate, main: Estimate) -> tuple[float | None, str]:
 
 
 def _remark(row: Estimate, main: Estimate, same: bool) -> str:
-    said = [SAME] if same else []
+    if same:
+        return SAME
     if row.k < 2:
         left = " left" if row.k < main.k else ""
-        said.append(f"one study{left}: not pooled" if row.k else f"no study{left}: nothing to pool")
-    elif row.estimate is None:
-        said.append(row.note or "not pooled")
-    elif main.estimate is None:
-        said.append(NO_MAIN)
-    return "; ".join(said)
+        return f"one study{left}: not pooled" if row.k else f"no study{left}: nothing to pool"
+    if row.estimate is None:
+        return row.note or "not pooled"
+    return NO_MAIN if main.estimate is None else ""
 
 
-def _row(
-    name: str, record: SensitivityRecord, form: NumberFormat, bootstrap: Limits | None
-) -> Row:
+def _row(name: str, record: SensitivityRecord, form: NumberFormat, bootstrap: Limits | None) -> Row:
     values = asdict(record)
     cells = [
         name,

@@ -1,0 +1,45 @@
+# Sequential subgroups of the outcomes that declare them.
+#
+# In:    the outcome's sheet
+# Out:   results/subgroups/<outcome>/, results/subgroups.csv
+# Steps: subgroup_effects  effects on the scale on which the subgroups are pooled
+#        subgroups         every step: its groups, and the tests between and within them
+#        collate_subgroups the outcomes' tests, one after the other
+
+
+use rule effects as subgroup_effects with:
+    output:
+        effects="results/subgroups/{outcome}/effects.csv",
+    params:
+        settings=subgroup_effects_settings,
+    log:
+        "logs/subgroups/{outcome}-effects.log",
+
+
+rule subgroups:
+    input:
+        effects="results/subgroups/{outcome}/effects.csv",
+        code=code("subgroups.py"),
+    output:
+        estimates="results/subgroups/{outcome}/estimates.csv",
+        weights="results/subgroups/{outcome}/weights.csv",
+        heterogeneity="results/subgroups/{outcome}/heterogeneity.csv",
+        tests="results/subgroups/{outcome}/tests.csv",
+    params:
+        settings=subgroup_settings,
+    log:
+        "logs/subgroups/{outcome}.log",
+    conda:
+        "../envs/forestry.yaml"
+    script:
+        "../scripts/subgroups.py"
+
+
+use rule collate as collate_subgroups with:
+    input:
+        tables=collect("results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped),
+        code=code("collate.py"),
+    output:
+        table="results/subgroups.csv",
+    log:
+        "logs/collate/subgroups.log",

@@ -1,0 +1,47 @@
+"""Checks a review before anything runs: its declaration, its tables, and how they fit.
+
+Nothing stops at the first fault: `validate_review` looks at everything and returns all of
+them. What a table must satisfy by itself is in `sheets`, the keys of config.yaml are in
+`config`, and what the declaration and the tables say of each other is in `references`.
+
+The package is slow to import (pandas, pandera): only a review that must be checked does so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from forestry.faults import BadInput, Fault
+from forestry.validation.config import DeclarationSchema, duplicate_keys
+from forestry.validation.declaration import Declaration
+from forestry.validation.references import reference_faults
+from forestry.validation.tables import read_review
+
+SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
+
+
+def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> tuple[Fault, ...]:
+    """Every fault of a review, sorted by file, study and column; () where there is none.
+
+    `config` is the content of config.yaml and `resources` the folder of its tables. The
+    faults name files from the review's folder on (``resources/extraction/vte.csv``).
+    `schema` is the JSON Schema of the declaration. Nothing is written, nothing repaired.
+    """
+    rules = DeclarationSchema.read(schema)
+    declared = Declaration(config)
+    tables, found = read_review(declared, Path(resources))
+    faults = [
+        *rules.faults(config),
+        *duplicate_keys(Path(resources).parent / "config.yaml"),
+        *found,
+        *reference_faults(declared, tables),
+    ]
+    return tuple(sorted(set(faults)))
+
+
+def check_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> None:
+    """Raise BadInput with every fault of a review (see `validate_review`)."""
+    faults = validate_review(config, resources, schema)
+    if faults:
+        raise BadInput(faults)

@@ -1,0 +1,360 @@
+"""The families of tables: their columns, and what a table must satisfy by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
+
+from forestry.faults import Fault
+from forestry.rows import NUMBERS
+from forestry.validation import columns as kind
+from forestry.validation import rules
+from forestry.validation.columns import Column, category
+from forestry.validation.reading import Table
+from forestry.validation.rules import Rule, Unique
+from forestry.validation.words import unknown
+
+FIGURE_KINDS = ("forest", "funnel", "subgroup_forest", "prisma_flow")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tables of the same columns and rules."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule | Unique, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The family as a pandera schema: all cells are texts, no column more or less."""
+        return pa.DataFrameSchema(
+            {column.name: pa.Column(object, _cell_check(column)) for column in self.columns},
+            checks=[_row_check(rule) for rule in self.rules],
+            strict=True,
+            name=self.name,
+        )
+
+
+def _cell_check(column: Column) -> pa.Check:
+    def holds(cells: pd.Series) -> pd.Series:
+        return pd.Series([not column.broken(cell) for cell in cells], cells.index, bool)
+
+    return pa.Check(holds, name=column.name, error=column.allows)
+
+
+def _row_check(rule: Rule | Unique) -> pa.Check:
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        if not set(rule.uses) <= set(frame.columns):
+            return pd.Series(True, frame.index, bool)
+        said = rule.sentences(frame.to_dict("records"), list(frame.index))
+        return pd.Series([not sentence for sentence in said], frame.index, bool)
+
+    return pa.Check(holds, name=rule.column, error=type(rule).__name__, rule=rule)
+
+
+# Checking ---------------------------------------------------------------------------------
+
+
+def sheet_faults(table: Table, family: Family) -> list[Fault]:
+    """Every fault of a table by itself."""
+    frame = pd.DataFrame(list(table.rows), index=list(table.lines), dtype=object)
+    frame = frame.reindex(columns=list(table.header))
+    try:
+        family.schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        return [fault for error in errors.schema_errors for fault in _faults(error, table, family)]
+    return []
+
+
+def _faults(error: SchemaError, table: Table, family: Family) -> list[Fault]:
+    reason = error.reason_code
+    if reason is SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
+        return [Fault(table.file, "", str(error.failure_cases), "", "the column is missing")]
+    if reason is SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
+        name = str(error.failure_cases)
+        rule = unknown("column", name, family.by_name)
+        return [Fault(table.file, "", name, "", rule)]
+    if reason is not SchemaErrorReason.DATAFRAME_CHECK:
+        raise error  # a check that itself fails is ours to mend, not the reader's
+    return _cell_faults(error, table, family)
+
+
+def _cell_faults(error: SchemaError, table: Table, family: Family) -> list[Fault]:
+    column, rule = error.check.name, error.check.statistics.get("rule")
+    if rule is None:
+        said = [family.by_name[column].broken(row[column]) for row in table.rows]
+    else:
+        said = rule.sentences(table.rows, table.lines)
+    return [
+        table.fault(line, row, column, sentence)
+        for (line, row), sentence in zip(table, said, strict=True)
+        if sentence
+    ]
+
+
+# Extraction sheets ------------------------------------------------------------------------
+
+STUDY = (Column("study_id", kind.STUDY_ID, needed=True),)
+UNIT = (Column("unit", kind.TEXT, needed=True),)
+STATE = (
+    Column("status", category(*rules.STATUSES), rules.STATUSES, needed=True),
+    Column("basis", kind.BASIS),
+    Column("source", kind.TEXT),
+    Column("evidence", kind.TEXT),
+    Column("note", kind.TEXT),
+)
+ONCE = (Unique(("study_id",)),)
+
+
+def _extraction(name: str, columns: Sequence[Column], own: Sequence[Rule]) -> Family:
+    return Family(name, (*STUDY, *columns, *STATE), (*ONCE, *own, *rules.provenance()))
+
+
+def _columns(of: kind.Kind, *names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, of) for name in names)
+
+
+COUNTS = _extraction(
+    "counts",
+    [*_columns(kind.COUNT, "events"), *_columns(kind.SIZE, "total")],
+    [
+        rules.at_most("events", "total"),
+        *rules.known_where_given(("events", "total")),
+        *rules.empty_where_unavailable("events", "basis"),
+    ],
+)
+TWO_ARM_COUNTS = _extraction(
+    "two-arm counts",
+    [
+        *_columns(kind.COUNT, "events"),
+        *_columns(kind.SIZE, "total"),
+        *_columns(kind.COUNT, "control_events"),
+        *_columns(kind.SIZE, "control_total"),
+    ],
+    [
+        rules.at_most("events", "total"),
+        rules.at_most("control_events", "control_total"),
+        *rules.known_where_given(("events", "total", "control_events", "control_total")),
+        *rules.empty_where_unavailable("events", "control_events", "basis"),
+    ],
+)
+MEANS = _extraction(
+    "means",
+    [
+        *_columns(kind.SIZE, "n"),
+        *_columns(kind.ANY_NUMBER, "mean"),
+        *_columns(kind.POSITIVE, "sd"),
+        *_columns(kind.ANY_NUMBER, "median", "q1", "q3", "min", "max"),
+        *UNIT,
+    ],
+    [
+        *rules.in_order("min", "q1", "median", "q3", "max"),
+        rules.within("mean", "min", "max"),
+        *rules.known_where_given(("mean",), ("median",)),
+        *rules.empty_where_unavailable(
+            *("mean", "sd", "median", "q1", "q3", "min", "max", "basis")
+        ),
+    ],
+)
+CHANGES = _extraction(
+    "changes",
+    [
+        *_columns(kind.SIZE, "n"),
+        *_columns(kind.ANY_NUMBER, "baseline_mean"),
+        *_columns(kind.POSITIVE, "baseline_sd"),
+        *_columns(kind.ANY_NUMBER, "end_mean"),
+        *_columns(kind.POSITIVE, "end_sd"),
+        *_columns(kind.ANY_NUMBER, "change_mean"),
+        *_columns(kind.POSITIVE, "change_sd"),
+        *_columns(kind.ANY_NUMBER, "change_ci_low", "change_ci_high"),
+        *UNIT,
+    ],
+    [
+        *rules.interval("change_mean", "change_ci_low", "change_ci_high"),
+        *rules.known_where_given(("change_mean",), ("baseline_mean", "end_mean")),
+        *rules.empty_where_unavailable(
+            *("baseline_mean", "baseline_sd", "end_mean", "end_sd"),
+            *("change_mean", "change_sd", "change_ci_low", "change_ci_high", "basis"),
+        ),
+    ],
+)
+TWO_ARM_MEANS = _extraction(
+    "two-arm means",
+    [
+        *_columns(kind.SIZE, "n"),
+        *_columns(kind.ANY_NUMBER, "mean"),
+        *_columns(kind.POSITIVE, "sd"),
+        *_columns(kind.SIZE, "control_n"),
+        *_columns(kind.ANY_NUMBER, "control_mean"),
+        *_columns(kind.POSITIVE, "control_sd"),
+        *UNIT,
+    ],
+    [
+        *rules.known_where_given(("mean", "control_mean")),
+        *rules.empty_where_unavailable("mean", "sd", "control_mean", "control_sd", "basis"),
+    ],
+)
+EXTRACTION = (COUNTS, TWO_ARM_COUNTS, MEANS, CHANGES, TWO_ARM_MEANS)
+
+# Which families hold the numbers of a measure: those with all of its columns.
+FAMILIES_OF = {
+    measure: tuple(f for f in EXTRACTION if set(numbers) <= set(f.by_name))
+    for measure, numbers in NUMBERS.items()
+}
+
+# Studies ----------------------------------------------------------------------------------
+
+SUMMARIES = ("age", "duration_months", "ivig_cycles", "followup_months")
+SUBTYPES = ("n_dm", "n_pm", "n_imnm", "n_ass", "n_om", "n_jdm")
+
+
+def _chosen(name: str, *values: str, needed: bool = False) -> Column:
+    return Column(name, category(*values), values, needed)
+
+
+def _summary(prefix: str) -> tuple[Column, ...]:
+    return (
+        Column(f"{prefix}_mean", kind.NOT_NEGATIVE),
+        Column(f"{prefix}_sd", kind.POSITIVE),
+        *(Column(f"{prefix}_{part}", kind.NOT_NEGATIVE) for part in ("median", "min", "max")),
+    )
+
+
+def _summary_rules(prefix: str) -> list[Rule]:
+    mean, low, median, high = (f"{prefix}_{part}" for part in ("mean", "min", "median", "max"))
+    return [*rules.in_order(low, median, high), rules.within(mean, low, high)]
+
+
+NAMED = (*STUDY, Column("label", kind.TEXT, needed=True))
+STUDIES = Family(
+    "studies",
+    (
+        Column("study_id", kind.STUDY_ID, needed=True),
+        Column("ref", kind.DIGITS),
+        Column("label", kind.TEXT, needed=True),
+        *_columns(kind.TEXT, "title"),
+        Column("doi", kind.DOI),
+        Column("pmid", kind.DIGITS),
+        *_columns(kind.TEXT, "country"),
+        _chosen("design", "rct", "prospective", "retrospective"),
+        _chosen("publication", "full", "abstract"),
+        _chosen("population", "adult", "jdm", "mixed"),
+        _chosen("route", "iv", "sc", "mixed"),
+        _chosen("line", "first_line", "add_on", "mixed"),
+        _chosen("assessment", "guideline", "predefined", "physician"),
+        *_columns(kind.SIZE, "n_ig"),
+        *_columns(kind.COUNT, "n_control", *SUBTYPES, "female_n"),
+        *(column for prefix in SUMMARIES for column in _summary(prefix)),
+        *_columns(kind.TEXT, "dose"),
+        _chosen("n_status", *rules.COUNTED, needed=True),
+        *_columns(kind.TEXT, "n_note"),
+        Column("assumed", kind.NAMES),
+        *_columns(kind.TEXT, "sources", "note"),
+    ),
+    (
+        *ONCE,
+        Unique(("label",)),
+        Unique(("ref",)),
+        rules.sum_at_most(SUBTYPES, "n_ig"),
+        rules.at_most("female_n", "n_ig"),
+        *(rule for prefix in SUMMARIES for rule in _summary_rules(prefix)),
+        *rules.patients_counted(),
+    ),
+)
+
+DECLARED_KINDS = {"number": kind.ANY_NUMBER, "count": kind.COUNT, "text": kind.TEXT}
+
+
+def studies_family(declared: Mapping[str, Mapping]) -> Family:
+    """The family of studies.csv: the bundled review's, or that of a declared `studies`.
+
+    `declared` maps the columns beside study_id and label to their `type` and, where this
+    is ``category``, their `values`.
+    """
+    if not declared:
+        return STUDIES
+    own = tuple(_declared_column(name, about) for name, about in declared.items())
+    return Family("studies", (*NAMED, *own), (*ONCE, Unique(("label",))))
+
+
+def _declared_column(name: str, about: Mapping) -> Column:
+    if about.get("type") == "category":
+        values = tuple(value for value in about.get("values", ()) if isinstance(value, str))
+        return _chosen(name, *values)
+    return Column(name, DECLARED_KINDS.get(about.get("type"), kind.TEXT))
+
+
+# Quality, published results, figures ------------------------------------------------------
+
+DOMAINS = (
+    *("random_sequence", "allocation_concealment", "blinding_participants"),
+    *("blinding_outcome", "incomplete_data", "selective_reporting", "other"),
+)
+STARS = {
+    **dict.fromkeys(("selection1", "selection2", "selection3", "selection4"), ("0", "1")),
+    "comparability": ("0", "1", "2"),
+    **dict.fromkeys(("outcome1", "outcome2", "outcome3"), ("0", "1")),
+}
+QUALITY_ROB = Family(
+    "quality_rob",
+    (
+        *STUDY,
+        *(_chosen(domain, "low", "unclear", "high") for domain in DOMAINS),
+        Column("basis", kind.TEXT, needed=True),
+    ),
+    ONCE,
+)
+QUALITY_NOS = Family(
+    "quality_nos",
+    (
+        *STUDY,
+        *(_chosen(item, *stars) for item, stars in STARS.items()),
+        Column("basis", kind.TEXT, needed=True),
+    ),
+    ONCE,
+)
+PUBLISHED = Family(
+    "published",
+    (
+        Column("outcome", kind.STUDY_ID, needed=True),
+        Column("variant", kind.STUDY_ID, needed=True),
+        _chosen("statistic", *NUMBERS, needed=True),
+        *_columns(kind.COUNT, "k"),
+        *_columns(kind.SIZE, "n"),
+        Column("estimate", kind.ANY_NUMBER, needed=True),
+        *_columns(kind.ANY_NUMBER, "ci_low", "ci_high"),
+        *_columns(kind.PERCENT, "i2"),
+        Column("p_heterogeneity", kind.P_VALUE),
+        Column("unit", kind.TEXT, needed=True),
+        *_columns(kind.TEXT, "display"),
+        Column("studies", kind.REFERENCES),
+        *_columns(kind.TEXT, "note"),
+    ),
+    (
+        Unique(("outcome", "variant", "statistic")),
+        *rules.interval("estimate", "ci_low", "ci_high"),
+        *(rules.on_its_scale(column) for column in ("estimate", "ci_low", "ci_high")),
+        rules.unit_of_statistic(),
+    ),
+)
+FIGURES = Family(
+    "figures",
+    (
+        Column("figure", kind.FIGURE_ID, needed=True),
+        Column("annexure", kind.ANNEXURE, needed=True),
+        _chosen("kind", *FIGURE_KINDS, needed=True),
+        *_columns(kind.STUDY_ID, "outcome", "variant"),
+    ),
+    (Unique(("figure",)), rules.drawn_outcome("outcome"), rules.drawn_outcome("variant")),
+)
+FAMILIES = (*EXTRACTION, STUDIES, QUALITY_ROB, QUALITY_NOS, PUBLISHED, FIGURES)
