@@ -32,4 +32,6 @@ rule all:
 
 
 onsuccess:
-    print(f"\nDone. The results are in {Path('results').resolve()}: figures/, estimates.csv, audit.csv")
+    print(
+        f"\nDone. The results are in {Path('results').resolve()}: figures/, estimates.csv, audit.csv"
+    )

@@ -13,11 +13,11 @@ rule audit:
         code=code("audit.py"),
     output:
         audit="results/audit.csv",
-    params:
-        settings={"outcomes": list(REVIEW.outcomes)},
     log:
         "logs/audit.log",
     conda:
         "../envs/forestry.yaml"
+    params:
+        settings={"outcomes": list(REVIEW.outcomes)},
     script:
         "../scripts/audit.py"

@@ -44,6 +44,14 @@ def pool_settings(wildcards):
     return REVIEW.pool_settings(wildcards.outcome)
 
 
+def subgroup_effects_settings(wildcards):
+    return REVIEW.subgroup_effects_settings(wildcards.outcome)
+
+
+def subgroup_settings(wildcards):
+    return REVIEW.subgroup_settings(wildcards.outcome)
+
+
 def forest_settings(wildcards):
     return REVIEW.forest_settings(wildcards.figure)
 

@@ -13,11 +13,11 @@ rule effects:
         code=code("effects.py"),
     output:
         effects="results/effects/{outcome}.csv",
-    params:
-        settings=effects_settings,
     log:
         "logs/effects/{outcome}.log",
     conda:
         "../envs/forestry.yaml"
+    params:
+        settings=effects_settings,
     script:
         "../scripts/effects.py"

@@ -15,13 +15,13 @@ rule forest:
         pdf="results/figures/{figure}.pdf",
         svg="results/figures/{figure}.svg",
         png="results/figures/{figure}.png",
-    params:
-        settings=forest_settings,
     log:
         "logs/figures/{figure}.log",
     wildcard_constraints:
         figure="|".join(REVIEW.figures_of("forest")),
     conda:
         "../envs/forestry.yaml"
+    params:
+        settings=forest_settings,
     script:
         "../scripts/forest.py"

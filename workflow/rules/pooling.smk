@@ -14,19 +14,21 @@ rule pool:
         estimates="results/pooled/{outcome}/estimates.csv",
         weights="results/pooled/{outcome}/weights.csv",
         heterogeneity="results/pooled/{outcome}/heterogeneity.csv",
-    params:
-        settings=pool_settings,
     log:
         "logs/pool/{outcome}.log",
     conda:
         "../envs/forestry.yaml"
+    params:
+        settings=pool_settings,
     script:
         "../scripts/pool.py"
 
 
 rule collate:
     input:
-        tables=collect("results/pooled/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes),
+        tables=collect(
+            "results/pooled/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes
+        ),
         code=code("collate.py"),
     output:
         table="results/{table}.csv",

@@ -10,10 +10,10 @@
 use rule effects as subgroup_effects with:
     output:
         effects="results/subgroups/{outcome}/effects.csv",
-    params:
-        settings=subgroup_effects_settings,
     log:
         "logs/subgroups/{outcome}-effects.log",
+    params:
+        settings=subgroup_effects_settings,
 
 
 rule subgroups:
@@ -25,19 +25,21 @@ rule subgroups:
         weights="results/subgroups/{outcome}/weights.csv",
         heterogeneity="results/subgroups/{outcome}/heterogeneity.csv",
         tests="results/subgroups/{outcome}/tests.csv",
-    params:
-        settings=subgroup_settings,
     log:
         "logs/subgroups/{outcome}.log",
     conda:
         "../envs/forestry.yaml"
+    params:
+        settings=subgroup_settings,
     script:
         "../scripts/subgroups.py"
 
 
 use rule collate as collate_subgroups with:
     input:
-        tables=collect("results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped),
+        tables=collect(
+            "results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped
+        ),
         code=code("collate.py"),
     output:
         table="results/subgroups.csv",

@@ -125,15 +125,15 @@ def leave_one_out(
     tau2_method: str = "REML",
     interval: str = "wald",
     level: float = 0.95,
-    i2_basis: str = "tau2",
+    i2_basis: str = "q",
 ) -> LeaveOneOut | None:
     """The pooled mean and heterogeneity without each study; None for a single study.
 
-    `i2_basis` is "tau2", tau2/(tau2 + typical variance), or "q", (Q-df)/Q. Choices and
-    errors as in `influence`.
+    `i2_basis` is "q", (Q-df)/Q, or "tau2", tau2/(tau2 + typical variance), which the common
+    effect model does not have. Choices and errors as in `influence`.
     """
-    if i2_basis not in ("q", "tau2"):
-        raise ValueError(f"i2_basis must be one of q, tau2, not {i2_basis!r}")
+    if i2_basis not in (("q",) if tau2_method == COMMON else ("q", "tau2")):
+        raise ValueError(f"no I2 on the basis {i2_basis!r} with tau2 by {tau2_method!r}")
     yi, vi = checked_studies(yi, vi, least=1)
     if yi.size == 1:
         return None

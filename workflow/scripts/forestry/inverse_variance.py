@@ -136,7 +136,7 @@ def _fit(model, yi, vi, between, interval, prediction, level) -> Fit:
     pooled = pool_batch(yi, vi, t, interval)
     estimate, se = float(pooled.estimate[0]), float(pooled.se[0])
     half = float(critical_value(interval, k - 1, level)) * se
-    pi_half = _prediction_half_width(prediction, k, se, t, level)
+    pi_half = prediction_half_width(prediction, k, se, t, level)
     weights = 1 / (vi + t)
     return Fit(
         model=model,
@@ -157,7 +157,7 @@ def _fit(model, yi, vi, between, interval, prediction, level) -> Fit:
     )
 
 
-def _prediction_half_width(prediction, k, se, t, level) -> float | None:
+def prediction_half_width(prediction, k, se, t, level) -> float | None:
     if prediction not in PREDICTIONS:
         raise ValueError(f"prediction must be one of {', '.join(PREDICTIONS)}, not {prediction!r}")
     if prediction == "none" or k < 3:
@@ -484,7 +484,7 @@ def _truncate(numerator, denominator) -> np.ndarray:
 
 
 def _paule_mandel(data: _Data) -> np.ndarray:
-    return _solve_q(data, np.where(data.df > 0, data.df, np.inf))
+    return _solve_q(data, np.maximum(data.df, 1))
 
 
 def _solve_q(data: _Data, target: np.ndarray) -> np.ndarray:
@@ -497,8 +497,8 @@ def _solve_q(data: _Data, target: np.ndarray) -> np.ndarray:
     for _ in range(_MAX_ITERATIONS):
         at = _Weighted(data, t)
         q, slope = at.q, at.ypp
-        step = np.where(slope > 0, (q - target) * q / (target * np.where(slope > 0, slope, 1)), 0.0)
-        new = np.maximum(t + np.where(np.isfinite(target), step, 0.0), 0.0)
+        step = (q - target) * q / (target * np.where(slope > 0, slope, 1.0))
+        new = np.maximum(t + step, 0.0)
         moved, t = np.abs(new - t), new
         if (moved <= _TOLERANCE * (t + data.smallest)).all():
             return t

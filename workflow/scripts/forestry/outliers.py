@@ -33,12 +33,13 @@ def outlying(studies: Sequence[StudyEffect], rule: Mapping, pooling: Pooling) ->
     yi = np.array([study.yi for study in studies])
     vi = np.array([study.vi for study in studies])
     found = RULES[rule["rule"]](
-        yi, vi, rule, rule.get("tau2", _tau2_method(pooling)), pooling.level
+        yi, vi, rule, rule.get("tau2", tau2_method_of(pooling)), pooling.level
     )
     return {studies[i].study_id: reason for i, reason in found.items()}
 
 
-def _tau2_method(pooling: Pooling) -> str:
+def tau2_method_of(pooling: Pooling) -> str:
+    """The estimator of tau2 for effects by inverse variance under a way of pooling."""
     return "REML" if pooling.model == "logistic_mixed" else pooling.tau2
 
 

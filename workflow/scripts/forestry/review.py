@@ -55,6 +55,11 @@ class Review:
     def outcomes(self) -> tuple[str, ...]:
         return tuple(self.config["outcomes"])
 
+    @property
+    def subgrouped(self) -> tuple[str, ...]:
+        """The outcomes with sequential subgroups."""
+        return tuple(self.config.get("subgroups", {}))
+
     def figures_of(self, kind: str) -> tuple[str, ...]:
         """The ids of the figures of a kind."""
         return tuple(id for id, figure in self.figures.items() if figure.kind == kind)

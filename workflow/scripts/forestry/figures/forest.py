@@ -11,14 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from forestry.figures.forest_geometry import TICK, Geometry, PlacedRow, forest_geometry
 from forestry.figures.forest_rows import ForestLayout, Row
 from forestry.figures.style import Style, style_for
 from forestry.figures.text import font
 
-ARROW_LEFT = Path([(0, 0), (1, 0.6), (1, -0.6), (0, 0)])  # the tip is where the arrow points
-ARROW_RIGHT = Path([(0, 0), (-1, 0.6), (-1, -0.6), (0, 0)])
+# An arrowhead at the end of the axis: a line ends in its tip, a diamond goes on as one.
+INWARD = Path([(0, 0), (-1, 0.6), (-1, -0.6), (0, 0)])
+OUTWARD = Path([(1, 0), (0.1, 0.6), (0.1, -0.6), (1, 0)])
+MIRROR = Affine2D().scale(-1, 1)
 
 
 def draw_forest(layout: ForestLayout, style: Style | None = None) -> Figure:
@@ -85,7 +88,7 @@ def _plot_axes(figure: Figure, layout: ForestLayout, geometry: Geometry, style: 
     plot.spines[["left", "right", "top"]].set_visible(False)
     plot.spines["bottom"].set(linewidth=0.7, color=style.ink)
     plot.minorticks_off()
-    plot.set_xticks(axis.ticks, axis.tick_labels, fontproperties=font(style.small))
+    plot.set_xticks(axis.ticks, geometry.tick_labels, fontproperties=font(style.small))
     pad = 0.25 * style.small
     plot.tick_params(axis="x", length=TICK, width=0.7, color=style.ink, pad=pad)
     plot.tick_params(axis="x", labelcolor=style.ink)
@@ -219,24 +222,14 @@ def _prediction_bar(placed: PlacedRow, style: Style) -> Rectangle:
 
 def _draw_arrows(plot: Axes, placed: PlacedRow, style: Style) -> None:
     row = placed.row
+    head = OUTWARD if row.kind in ("pooled", "prediction") else INWARD
     low, high = plot.get_xlim()
-    for clipped, x, marker in (
-        (row.arrow_low, low, ARROW_LEFT),
-        (row.arrow_high, high, ARROW_RIGHT),
-    ):
+    ends = ((row.arrow_low, low, head.transformed(MIRROR)), (row.arrow_high, high, head))
+    for clipped, x, marker in ends:
         if clipped:
-            arrow = Line2D(
-                [x],
-                [placed.middle],
-                marker=marker,
-                markersize=2 * style.arrow,
-                linestyle="none",
-                color=_colour(row, style),
-                markeredgewidth=0,
-                clip_on=False,
-                zorder=5,
-                gid="arrow",
-            )
+            arrow = Line2D([x], [placed.middle], marker=marker, markersize=2 * style.arrow)
+            arrow.set(linestyle="none", color=_colour(row, style), markeredgewidth=0)
+            arrow.set(clip_on=False, zorder=5, gid="arrow")
             plot.add_line(arrow)
 
 

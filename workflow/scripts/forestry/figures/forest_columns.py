@@ -70,10 +70,16 @@ def _column_width(column: Column, layout: ForestLayout, style: Style) -> float:
 
 
 def _label_width(layout: ForestLayout, style: Style) -> float:
+    """As wide as the longest label, within a limit that only a long word passes."""
     rows = [row for row in layout.rows if row.kind not in (*TITLES, *LINES_OF_TEXT)]
-    widths = [width(row.label, style.body, row.bold) + indent(row, style) for row in rows]
     limit = style.widest_label * layout.width_mm * POINTS_PER_MM
-    return min(max([width("Study", style.body, True), *widths]), limit)
+    widths = [width("Study", style.body, True)]
+    for row in rows:
+        room = limit - indent(row, style)
+        lines = wrap((Span(row.label),), room, style.body, row.bold)
+        widest = max(spans_width(line, style.body, row.bold) for line in lines)
+        widths.append(widest + indent(row, style))
+    return max(widths)
 
 
 def _body_width(column: Column, layout: ForestLayout, style: Style) -> float:

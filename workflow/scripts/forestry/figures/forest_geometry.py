@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from forestry.figures.forest_axis import Axis
 from forestry.figures.forest_columns import (
     LINES_OF_TEXT,
     TITLES,
@@ -50,6 +51,7 @@ class Geometry:
     rules: tuple[Rule, ...]
     plot: tuple[float, float] | None
     axis_y: float
+    tick_labels: tuple[str, ...]  # empty where a tick's label has no room
 
 
 def forest_geometry(layout: ForestLayout, style: Style) -> Geometry:
@@ -81,6 +83,7 @@ def forest_geometry(layout: ForestLayout, style: Style) -> Geometry:
         rules=tuple(rules),
         plot=plot,
         axis_y=axis_y,
+        tick_labels=_tick_labels(layout.axis, plot, style) if plot is not None else (),
     )
 
 
@@ -200,6 +203,20 @@ def _rules(rows: Sequence[PlacedRow], right: float, style: Style) -> list[Rule]:
 # Axis and footnotes -----------------------------------------------------------------------
 
 TICK = 2.6
+
+
+def _tick_labels(axis: Axis, plot, style: Style) -> tuple[str, ...]:
+    """Every label, or every second, third ... one, counted from the reference line."""
+    gap = 0.5 * style.small
+    halves = [width(label, style.small) / 2 for label in axis.tick_labels]
+    at = [axis.position(tick) * (plot[1] - plot[0]) for tick in axis.ticks]
+    start = axis.ticks.index(axis.reference) if axis.reference in axis.ticks else 0
+    for every in range(1, len(at) + 1):
+        shown = [i for i in range(len(at)) if (i - start) % every == 0]
+        pairs = zip(shown, shown[1:], strict=False)
+        if all(at[b] - at[a] >= halves[a] + halves[b] + gap for a, b in pairs):
+            break
+    return tuple(label if i in shown else "" for i, label in enumerate(axis.tick_labels))
 
 
 def _axis_texts(layout: ForestLayout, plot, axis_y: float, style: Style) -> list[Text]:

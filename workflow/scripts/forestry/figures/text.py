@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
@@ -78,12 +79,12 @@ def font_face(bold: bool, italic: bool, characters: str) -> str:
         recalc_timestamp=False,
         drop_tables=["BASE", "DSIG", "GDEF", "GPOS", "GSUB", "gasp"],
     )
-    face = load_font(font_file(bold, italic), options)
-    subsetter = Subsetter(options)
-    subsetter.populate(text=characters)
-    subsetter.subset(face)
     file = BytesIO()
-    save_font(face, file, options)
+    with load_font(font_file(bold, italic), options) as face:
+        subsetter = Subsetter(options)
+        subsetter.populate(text=characters)
+        subsetter.subset(face)
+        save_font(face, file, options)
     return (
         f"@font-face{{font-family:'{FAMILIES[0]}';"
         f"font-weight:{SEMIBOLD if bold else REGULAR};"
@@ -118,24 +119,29 @@ def run(line: Spans, left: float, y: float, size: float, colour: str, bold=False
 
 
 def wrap(spans: Spans, limit: float, size: float, bold: bool = False) -> tuple[Spans, ...]:
-    """A line of text in lines no wider than `limit` points, broken at spaces.
+    """A line of text in lines no wider than `limit` points, broken after spaces and hyphens.
 
     A single word that is wider stands on a line of its own.
     """
     lines: list[Spans] = []
-    for word in _words(spans):
-        longer = joined((*lines[-1], Span(" "), *word)) if lines else word
-        if lines and spans_width(longer, size, bold) <= limit:
+    for piece in _pieces(spans):
+        longer = joined((*lines[-1], *piece)) if lines else piece
+        if lines and spans_width(_stripped(longer), size, bold) <= limit:
             lines[-1] = longer
         else:
-            lines.append(word)
-    return tuple(lines)
+            lines.append(piece)
+    return tuple(map(_stripped, lines))
 
 
-def _words(spans: Spans) -> list[Spans]:
-    words: list[list[Span]] = [[]]
+def _pieces(spans: Spans) -> list[Spans]:
+    """Words with the space or hyphen that ends them; one may have spans of both styles."""
+    pieces: list[list[Span]] = [[]]
     for span in spans:
-        first, *others = span.text.split(" ")
-        words[-1].append(Span(first, span.italic))
-        words += [[Span(other, span.italic)] for other in others]
-    return [joined(word) for word in words if joined(word)]
+        first, *others = re.split(r"(?<=[ -])", span.text)
+        pieces[-1].append(Span(first, span.italic))
+        pieces += [[Span(other, span.italic)] for other in others]
+    return [joined(piece) for piece in pieces if joined(piece)]
+
+
+def _stripped(line: Spans) -> Spans:
+    return joined((*line[:-1], Span(line[-1].text.rstrip(" "), line[-1].italic)))

@@ -37,13 +37,23 @@ Spans = tuple[Span, ...]
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a measure's values are printed: `factor` 100 for proportions in percent."""
+    """How a measure's values are printed: `factor` 100 for proportions in percent.
+
+    A ratio of 100 or more has no decimals, and one that would read 0.00 has as many as
+    it needs.
+    """
 
     decimals: int
     factor: float = 1.0
+    ratio: bool = False
 
     def __call__(self, value: float) -> str:
-        return number(value * self.factor, self.decimals)
+        decimals = self.decimals
+        if self.ratio and value >= 100:
+            decimals = 0
+        elif self.ratio and 0 < value < 0.005:
+            decimals = -math.floor(math.log10(value))
+        return number(value * self.factor, decimals)
 
 
 def number(value: float, decimals: int) -> str:
@@ -55,17 +65,17 @@ def number(value: float, decimals: int) -> str:
 def number_format(measure: str, intervals: Iterable[tuple[float, float]]) -> NumberFormat:
     """The format of a measure's estimates and limits (display scale).
 
-    Proportions are percent with one decimal, ratios and standardized differences have
-    two. Other measures get the decimals that show two significant digits of the median
-    half-width of `intervals`, at most three.
+    Proportions are percent with one decimal; ratios, risk differences and standardized
+    differences have two. Other measures get the decimals that show two significant digits
+    of the median half-width of `intervals`, at most three.
     """
     if measure == "proportion":
         return NumberFormat(decimals=1, factor=100.0)
-    if measure in RATIOS or measure == STANDARDIZED:
+    if measure in RATIOS:
+        return NumberFormat(decimals=2, ratio=True)
+    if measure in (STANDARDIZED, "risk_difference"):
         return NumberFormat(decimals=2)
     widths = [(high - low) / 2 for low, high in intervals if high > low]
-    if measure == "risk_difference":
-        return NumberFormat(decimals=2)
     decimals = 1 - math.floor(math.log10(median(widths))) if widths else 1
     return NumberFormat(decimals=min(max(decimals, 0), 3))
 

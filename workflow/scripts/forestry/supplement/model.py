@@ -92,22 +92,55 @@ def _annexure_title(name: str, titles: Mapping[str, str]) -> str:
     return f"Annexure {name}: {titles[name]}" if name in titles else f"Annexure {name}"
 
 
-def column_widths(table: Table, widest: int = 30) -> list[float]:
-    """How wide each column should be, in characters: by its heading's words and its cells.
+@dataclass(frozen=True)
+class Need:
+    """How wide a column should be, in characters: at least its longest word, at best its
+    longest cell."""
 
-    A column of width 0 is as wide as what it holds; the others share what they need, no
-    more than `widest` characters each at width 1.
-    """
+    least: float
+    best: float
+
+
+def column_needs(table: Table) -> list[Need]:
+    """What each column needs; one of width 0 needs all of its longest cell."""
     plain = [row.cells for row in table.rows if row.kind in ("body", "quiet")]
-    widths = []
+    needs = []
     for i, column in enumerate(table.columns):
-        cells = [len(cells[i]) for cells in plain] or [0]
-        head = max(len(word) for word in column.name.replace("\u00ad", " ").split() or [""])
-        natural = max(max(cells), head)
-        limit = natural if not column.width else widest * max(column.width, 0.5) / 1.5
-        widths.append(max(min(natural, limit), head) + 1.0)
-    return widths
+        heads = HEAD * _longest_word(plain_text(column.name))
+        cells = [cells[i] for cells in plain]
+        best = max([len(cell) for cell in cells] + [heads])
+        words = max([_longest_word(cell) for cell in cells] + [heads])
+        needs.append(Need(words if column.width else best, best))
+    return needs
 
 
-def fractions(widths: Sequence[float]) -> list[float]:
-    return [width / sum(widths) for width in widths]
+def plain_text(name: str) -> str:
+    """A heading without the places where it may be hyphenated."""
+    return name.replace("\u00ad", "")
+
+
+HEAD = 1.12  # headings are bold: so much wider
+
+
+def _longest_word(text: str) -> int:
+    return max((len(word) for word in text.split(" ")), default=0)
+
+
+def shared_width(needs: Sequence[Need], total: float, padding: float) -> list[float]:
+    """A width for each column, in characters, that together make `total`.
+
+    Each gets its least, and what is left is shared by what they would still use. Where
+    the least is more than there is, all are cut by the same factor.
+    """
+    room = total - padding * len(needs)
+    least = [need.least for need in needs]
+    wanted = [min(need.best, room / 2) - need.least for need in needs]
+    wanted = [max(more, 0.0) for more in wanted]
+    left = room - sum(least)
+    if left < 0:
+        return [padding + one * room / sum(least) for one in least]
+    if not sum(wanted):
+        return [padding + one + left / len(least) for one in least]
+    return [
+        padding + one + left * more / sum(wanted) for one, more in zip(least, wanted, strict=True)
+    ]

@@ -25,7 +25,8 @@ class Outcome:
     def titled(self, measure: str) -> str:
         """Its label with what the numbers are in: ``Infection, %``."""
         unit = estimate_unit(measure, self.unit)
-        return f"{self.label}, {unit}" if unit else self.label
+        space = "\N{NO-BREAK SPACE}" if unit == "%" else " "
+        return f"{self.label},{space}{unit}" if unit else self.label
 
 
 def of_outcome(estimates: Iterable[Estimate], outcome: str) -> tuple[Estimate, ...]:

@@ -51,10 +51,8 @@ class Column:
     def broken(self, cell: str) -> str:
         """The rule that a cell breaks, as a sentence; "" where it breaks none."""
         text = cell.strip()
-        if text:
-            rule = self.kind.broken(text)
-        else:
-            rule = EMPTY if self.needed else ""
+        missing = EMPTY if self.needed else ""
+        rule = self.kind.broken(text) if text else missing
         return "; ".join(part for part in (rule, SPACES if text != cell else "") if part)
 
 

@@ -7,6 +7,7 @@ at the start of the file (Excel's "CSV UTF-8") is accepted.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,9 @@ def read_sheet(path: Path, file: str) -> tuple[Table | None, list[Fault]]:
     if faults and (len(set(header)) < len(header) or len(header) == 1):
         return None, faults
     whole = [(line, cells) for line, cells in body if len(cells) == len(header)]
-    faults += [_ragged(line, cells, header, file) for line, cells in body if len(cells) != len(header)]
+    faults += [
+        _ragged(line, cells, header, file) for line, cells in body if len(cells) != len(header)
+    ]
     faults += [_blank(line, file) for line, cells in whole if not any(map(str.strip, cells))]
     kept = [(line, cells) for line, cells in whole if any(map(str.strip, cells))]
     rows = tuple(dict(zip(header, cells, strict=True)) for _, cells in kept)
@@ -90,14 +93,14 @@ def _not_utf8(content: bytes, place: int, line: int, file: str) -> Fault:
 
 def _records(text: str, file: str) -> tuple[list[tuple[int, list[str]]], list[Fault]]:
     """The records with the line that each starts on; blank lines are none."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     records: list[tuple[int, list[str]]] = []
     while True:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error:
-            rule = f"the quotes (\") that start on line {line} do not close before the next comma"
+            rule = f'the quotes (") that start on line {line} do not close before the next comma'
             return records, [Fault(file, f"line {line}", "", "", rule)]
         if cells is None:
             return records, []

@@ -9,7 +9,12 @@ from forestry.validation.columns import number
 
 Row = Mapping[str, str]
 
-REPORTED, DERIVED, UNAVAILABLE, RECONSTRUCTED = "reported", "derived", "unavailable", "reconstructed"
+REPORTED, DERIVED, UNAVAILABLE, RECONSTRUCTED = (
+    "reported",
+    "derived",
+    "unavailable",
+    "reconstructed",
+)
 STATUSES = (REPORTED, DERIVED, UNAVAILABLE, RECONSTRUCTED)
 COUNTED = (REPORTED, DERIVED, UNAVAILABLE)  # of a study's number of patients
 
@@ -47,7 +52,9 @@ class Unique:
         for row, line in zip(rows, lines, strict=True):
             key = tuple(row[column].strip().casefold() for column in self.uses)
             earlier = first.setdefault(key, line) if any(key) else line
-            said.append(f"must not stand twice: it is already on line {earlier}" * (earlier != line))
+            said.append(
+                f"must not stand twice: it is already on line {earlier}" * (earlier != line)
+            )
         return said
 
 

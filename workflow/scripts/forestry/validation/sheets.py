@@ -15,6 +15,7 @@ from forestry.rows import NUMBERS
 from forestry.validation import columns as kind
 from forestry.validation import rules
 from forestry.validation.columns import Column, category
+from forestry.validation.declaration import text, texts
 from forestry.validation.reading import Table
 from forestry.validation.rules import Rule, Unique
 from forestry.validation.words import unknown
@@ -35,11 +36,16 @@ class Family:
         return {column.name: column for column in self.columns}
 
     @cached_property
+    def by_rule(self) -> dict[str, Rule | Unique]:
+        """The rules by the names of their checks, which no column has."""
+        return {f"rule {i}": rule for i, rule in enumerate(self.rules, start=1)}
+
+    @cached_property
     def schema(self) -> pa.DataFrameSchema:
         """The family as a pandera schema: all cells are texts, no column more or less."""
         return pa.DataFrameSchema(
             {column.name: pa.Column(object, _cell_check(column)) for column in self.columns},
-            checks=[_row_check(rule) for rule in self.rules],
+            checks=[_row_check(name, rule) for name, rule in self.by_rule.items()],
             strict=True,
             name=self.name,
         )
@@ -52,14 +58,15 @@ def _cell_check(column: Column) -> pa.Check:
     return pa.Check(holds, name=column.name, error=column.allows)
 
 
-def _row_check(rule: Rule | Unique) -> pa.Check:
+def _row_check(name: str, rule: Rule | Unique) -> pa.Check:
     def holds(frame: pd.DataFrame) -> pd.Series:
         if not set(rule.uses) <= set(frame.columns):
             return pd.Series(True, frame.index, bool)
-        said = rule.sentences(frame.to_dict("records"), list(frame.index))
+        rows = [dict(zip(frame.columns, cells, strict=True)) for cells in frame.to_numpy()]
+        said = rule.sentences(rows, list(frame.index))
         return pd.Series([not sentence for sentence in said], frame.index, bool)
 
-    return pa.Check(holds, name=rule.column, error=type(rule).__name__, rule=rule)
+    return pa.Check(holds, name=name, error=f"a rule of {rule.column}")
 
 
 # Checking ---------------------------------------------------------------------------------
@@ -67,8 +74,8 @@ def _row_check(rule: Rule | Unique) -> pa.Check:
 
 def sheet_faults(table: Table, family: Family) -> list[Fault]:
     """Every fault of a table by itself."""
-    frame = pd.DataFrame(list(table.rows), index=list(table.lines), dtype=object)
-    frame = frame.reindex(columns=list(table.header))
+    cells = [[row[column] for column in table.header] for row in table.rows]
+    frame = pd.DataFrame(cells, list(table.lines), list(table.header), dtype=object)
     try:
         family.schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
@@ -90,11 +97,12 @@ def _faults(error: SchemaError, table: Table, family: Family) -> list[Fault]:
 
 
 def _cell_faults(error: SchemaError, table: Table, family: Family) -> list[Fault]:
-    column, rule = error.check.name, error.check.statistics.get("rule")
-    if rule is None:
-        said = [family.by_name[column].broken(row[column]) for row in table.rows]
+    rule = family.by_rule.get(error.check.name)
+    if rule:
+        column, said = rule.column, rule.sentences(table.rows, table.lines)
     else:
-        said = rule.sentences(table.rows, table.lines)
+        column = error.check.name
+        said = [family.by_name[column].broken(row[column]) for row in table.rows]
     return [
         table.fault(line, row, column, sentence)
         for (line, row), sentence in zip(table, said, strict=True)
@@ -264,7 +272,6 @@ STUDIES = Family(
     (
         *ONCE,
         Unique(("label",)),
-        Unique(("ref",)),
         rules.sum_at_most(SUBTYPES, "n_ig"),
         rules.at_most("female_n", "n_ig"),
         *(rule for prefix in SUMMARIES for rule in _summary_rules(prefix)),
@@ -288,10 +295,9 @@ def studies_family(declared: Mapping[str, Mapping]) -> Family:
 
 
 def _declared_column(name: str, about: Mapping) -> Column:
-    if about.get("type") == "category":
-        values = tuple(value for value in about.get("values", ()) if isinstance(value, str))
-        return _chosen(name, *values)
-    return Column(name, DECLARED_KINDS.get(about.get("type"), kind.TEXT))
+    if text(about, "type") == "category":
+        return _chosen(name, *texts(about, "values"))
+    return Column(name, DECLARED_KINDS.get(text(about, "type"), kind.TEXT))
 
 
 # Quality, published results, figures ------------------------------------------------------

@@ -1,0 +1,598 @@
+import csv
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forestry.results import Estimate, StudyEffect, Weight
+from forestry.tables.bias import bias_table
+from forestry.tables.characteristics import (
+    Characteristic,
+    Patients,
+    characteristics_table,
+)
+from forestry.tables.format import (
+    between,
+    estimate_format,
+    listed,
+    lower_first,
+    p_equals,
+    p_value,
+    percent,
+    significant,
+    with_interval,
+)
+from forestry.tables.model import (
+    Column,
+    Row,
+    Table,
+    read_table,
+    section,
+    write_csv,
+    write_table,
+)
+from forestry.tables.outcomes import Outcome
+from forestry.tables.pooled import pooled_table
+from forestry.tables.quality import (
+    DOMAINS,
+    NOS_ITEMS,
+    newcastle_ottawa_table,
+    risk_of_bias_table,
+)
+from forestry.tables.sensitivity import sensitivity_table
+
+EMPTY = dict.fromkeys(Estimate.__annotations__)
+
+
+def estimate(outcome="pr", variant="main", **given):
+    """A reported random-effects proportion of five studies, but for what is given."""
+    base = EMPTY | {
+        "outcome": outcome,
+        "variant": variant,
+        "group": "",
+        "k": 5,
+        "n": 100,
+        "measure": "proportion",
+        "model": "random",
+        "method": "logistic_mixed",
+        "estimate": 0.6357,
+        "ci_low": 0.4742,
+        "ci_high": 0.7716,
+        "pi_low": 0.2,
+        "pi_high": 0.9,
+        "i2": 0.523,
+        "i2_basis": "wald_q",
+        "tau2": 0.8612,
+        "q_p": 0.0132,
+        "k_reported": 3,
+        "k_derived": 2,
+        "k_reconstructed": 0,
+        "selected": True,
+        "note": "",
+    }
+    return Estimate(**(base | given))
+
+
+def not_pooled(outcome="pr", variant="main", k=0, **given):
+    numbers = dict.fromkeys(
+        ["estimate", "ci_low", "ci_high", "pi_low", "pi_high", "i2", "tau2", "q_p"]
+    )
+    note = "one study: not pooled" if k else "no study with numbers: nothing to pool"
+    return estimate(outcome, variant, k=k, model="none", note=note, **(numbers | given))
+
+
+def effect(study, status="reported"):
+    empty = dict.fromkeys(StudyEffect.__annotations__)
+    told = {"study_id": study, "status": status, "usable": status != "unavailable"}
+    return StudyEffect(**(empty | told))
+
+
+def weights(outcome, variant, included, left_out=()):
+    rows = [(study, True, "") for study in included]
+    rows += [(study, False, "publication is abstract") for study in left_out]
+    return [Weight(outcome, variant, "", *row, None, None, "") for row in rows]
+
+
+def cells(table, label):
+    (row,) = [row for row in table.rows if row.cells[0] == label]
+    return row.cells
+
+
+# Numbers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [(0.0009, "<0.001"), (0.001, "0.001"), (0.0994, "0.099"), (0.0996, "0.10"), (1.0, "1.00")],
+)
+def test_p_values(p, shown):
+    assert p_value(p) == shown
+
+
+def test_p_in_a_sentence():
+    assert (p_equals(1e-9), p_equals(0.26)) == ("p<0.001", "p=0.26")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (0.8612, "0.861"),
+        (12.345, "12.3"),
+        (123456.7, "123457"),
+        (-1.7525, "−1.75"),
+        (0.0004, "<0.001"),
+        (-0.0004, ">−0.001"),
+        (0.00123456, "0.00123"),
+    ],
+)
+def test_significant_digits(value, shown):
+    assert significant(value) == shown
+
+
+@given(st.floats(1e-3, 1e9), st.booleans())
+def test_three_significant_digits_are_within_half_a_unit_of_the_third(value, negative):
+    value = -value if negative else value
+    shown = float(significant(value).replace("−", "-"))
+    assert abs(shown - value) <= 0.00501 * abs(value)
+
+
+def test_a_range_with_a_minus_sign_has_no_dash():
+    assert between("1.0", "2.0") == "1.0–2.0"
+    assert between("−1.0", "2.0") == "−1.0 to 2.0"
+
+
+def test_percent_and_intervals():
+    form = estimate_format([estimate()])
+    assert with_interval(form, 0.6357, 0.4742, 0.7716) == "63.6 (47.4–77.2)"
+    assert with_interval(form, 0.6357, None, None) == "63.6"
+    assert with_interval(form, None, None, None) == "–"
+    assert percent(0.523) == "52.3%"
+    assert percent(None) == "–"
+
+
+def test_words():
+    assert lower_first("Complete response") == "complete response"
+    assert lower_first("MMT-8 score") == "MMT-8 score"
+    assert listed("ab") == "a and b"
+    assert listed("abc") == "a, b, and c"
+
+
+# The model ----------------------------------------------------------------------------------
+
+
+def table_of(rows, columns=("Study", "n")):
+    return Table("S9", "A table", tuple(Column(name) for name in columns), tuple(rows))
+
+
+def test_a_row_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="table S9: 1 cells, not 2"):
+        table_of([Row(("Lim 2020",))])
+    with pytest.raises(ValueError, match="row kind 'heading'"):
+        table_of([Row(("Lim 2020", "20"), "heading")])
+
+
+def test_unknown_alignment_and_kind_are_refused():
+    with pytest.raises(ValueError, match="align is 'middle'"):
+        Column("n", "middle")
+    with pytest.raises(ValueError, match="kind is 'date'"):
+        Column("n", kind="date")
+
+
+def test_groups_join_neighbours_only():
+    columns = tuple(Column(str(i), group=group) for i, group in enumerate(["", "a", "a", "", "a"]))
+    table = Table("1", "", columns, ())
+    assert table.groups == (("", 1), ("a", 2), ("", 1), ("a", 1))
+
+
+def test_a_csv_has_the_values_unrounded_and_no_headings(tmp_path):
+    values = {"study": "Lim, 2020", "share": 1 / 3, "k": 2, "same": True, "p": None}
+    more = {"study": "x", "extra": -1}
+    table = table_of([section("Part"), Row(("a", "33.3"), values=values), Row(("b", ""), values=more)])
+    write_csv(table, tmp_path / "t.csv")
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert float(first["share"]) == 1 / 3
+    assert (first["study"], first["k"], first["same"], first["p"]) == ("Lim, 2020", "2", "true", "")
+    assert second == {"study": "x", "share": "", "k": "", "same": "", "p": "", "extra": "-1"}
+
+
+def test_a_csv_without_values_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no values"):
+        write_csv(table_of([Row(("a", "1"))]), tmp_path / "t.csv")
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(st.lists(st.tuples(texts, texts), max_size=4), st.lists(texts, max_size=2))
+def test_a_table_comes_back_whole(tmp_path_factory, rows, notes):
+    path = tmp_path_factory.mktemp("table") / "t.json"
+    table = replace(
+        table_of([Row(row, values={"a": row[0], "b": None, "c": 0.1}) for row in rows]),
+        notes=tuple(notes),
+        landscape=True,
+    )
+    write_table(table, path)
+    assert read_table(path) == table
+
+
+# Table 1 -----------------------------------------------------------------------------------
+
+STUDY = {
+    "study_id": "lim2020",
+    "label": "Lim 2020",
+    "ref": "1",
+    "design": "prospective",
+    "publication": "full",
+    "line": "first_line",
+    "n_ig": "20",
+    "n_status": "reported",
+    "n_dm": "9",
+    "n_pm": "0",
+    "n_om": "",
+    "age_mean": "50.6",
+    "age_sd": "13.1",
+    "age_median": "49",
+    "age_min": "27",
+    "age_max": "69",
+    "dose": "",
+    "assumed": "",
+}
+SHOWN = (
+    Characteristic("Study", ["label"], suffix="ref"),
+    Characteristic("Design", ["design", "publication"]),
+    Characteristic("Line", ["line"]),
+    Characteristic("Patients", ["n_ig"], "number", status="n_status", align="right"),
+    Characteristic("Subtypes", ["n_dm", "n_pm", "n_om"], "counts", names=["DM", "PM", "OM"]),
+    Characteristic("Age", ["age"], "summary"),
+    Characteristic("Dose", ["dose"]),
+)
+
+
+def characteristics(*studies, **more):
+    return characteristics_table(studies, id="1", title="Studies", columns=SHOWN, **more)
+
+
+def test_a_study_is_told_from_its_columns():
+    table = characteristics(STUDY, words={"publication": {"full": "full text"}})
+    assert table.rows[0].cells == (
+        "Lim 2020 [1]",
+        "Prospective, full text",
+        "First line",
+        "20",
+        "DM\N{NO-BREAK SPACE}9",
+        "50.6 (13.1)",
+    )
+    assert table.rows[0].values["n_om"] == ""
+
+
+def test_a_column_that_no_study_fills_is_left_out():
+    assert "Dose" not in [column.name for column in characteristics(STUDY).columns]
+    two = characteristics(STUDY, STUDY | {"dose": "2 g/kg"})
+    assert [row.cells[-1] for row in two.rows] == ["–", "2 g/kg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"age_sd": ""}, "mean 50.6"),
+        ({"age_mean": ""}, "49 [27–69] (SD 13.1)"),
+        ({"age_mean": "", "age_sd": ""}, "49 [27–69]"),
+        ({"age_mean": "", "age_sd": "", "age_min": "", "age_max": ""}, "median 49"),
+        ({"age_mean": "", "age_sd": "", "age_median": "", "age_max": ""}, "[≥27]"),
+        ({"age_mean": "", "age_sd": "", "age_median": "", "age_min": ""}, "[≤69]"),
+    ],
+)
+def test_summaries_say_what_they_are(given, shown):
+    assert characteristics(STUDY | given).rows[0].cells[5] == shown
+
+
+def test_an_unknown_number_is_a_dash_and_never_a_zero():
+    cells = characteristics(STUDY, STUDY | {"n_ig": "", "n_dm": "", "n_pm": ""}).rows[1].cells
+    assert cells[3:5] == ("–", "–")
+
+
+def test_assumed_and_derived_are_marked_and_explained():
+    table = characteristics(STUDY | {"assumed": "publication", "n_status": "derived"})
+    assert table.rows[0].cells[1] == "Prospective, full†"
+    assert table.rows[0].cells[2] == "First line"
+    assert table.rows[0].cells[3] == "20‡"
+    assert [note[0] for note in table.notes if note[0] in "†‡"] == ["†", "‡"]
+    assert not [note for note in characteristics(STUDY).notes if note[0] in "†‡"]
+
+
+def test_a_missing_column_is_named():
+    study = {name: value for name, value in STUDY.items() if name != "publication"}
+    with pytest.raises(ValueError, match="lim2020 has no column publication"):
+        characteristics(study)
+
+
+def test_patients_of_all_studies():
+    row = estimate("age", measure="mean", estimate=49.86, ci_low=46.1, ci_high=53.5)
+    patients = Patients(
+        [Outcome("age", "Age of adults", "years"), Outcome("cycles", "Cycles")],
+        [row, not_pooled("cycles", measure="mean", k=1, n=12)],
+        {"age": [effect("a"), effect("b", "unavailable")], "cycles": [effect("a")]},
+    )
+    table = characteristics(STUDY, patients=patients)
+    heading, age, cycles = table.rows[1:]
+    assert heading.kind == "section"
+    assert age.cells == (
+        "Age of adults, years",
+        "49.9 (46.1–53.5); 5 studies, 100 participants; random effects, I² 52.3%; "
+        "1 study without a public number",
+    )
+    assert cycles.cells[1] == "not pooled: one study: not pooled; 1 study, 12 participants"
+    assert age.values["estimate"] == 49.86
+    assert cycles.values["estimate"] is None
+
+
+def test_an_unknown_kind_of_characteristic_is_refused():
+    with pytest.raises(ValueError, match="kind is 'words'"):
+        Characteristic("Study", ["label"], "words")
+
+
+# Risk of bias -------------------------------------------------------------------------------
+
+
+def rob(**given):
+    return {"study_id": "a"} | dict.fromkeys(DOMAINS, "low") | {"basis": "seen;"} | given
+
+
+def nos(**given):
+    return {"study_id": "a"} | dict.fromkeys(NOS_ITEMS, "1") | {"basis": ""} | given
+
+
+LABELS = {"a": "Lim 2020"}
+
+
+def test_judgements_and_what_could_not_be_judged():
+    table = risk_of_bias_table([rob(other="unclear", incomplete_data="")], LABELS, id="S1", title="")
+    assert table.rows[0].cells == (
+        *("Lim 2020", "Low", "Low", "Low", "Low", "–", "Low", "Unclear", "Seen."),
+    )
+    assert table.rows[0].values["incomplete_data"] == ""
+    assert len(table.notes) == 1
+
+
+def test_an_unknown_judgement_is_named():
+    with pytest.raises(ValueError, match="a, other: 'some' is no judgement"):
+        risk_of_bias_table([rob(other="some")], LABELS, id="S1", title="")
+
+
+def test_stars_that_could_not_be_judged_are_not_zero():
+    row = nos(comparability="2", outcome1="0", outcome2="", outcome3="")
+    table = newcastle_ottawa_table([row], LABELS, id="S2", title="")
+    shown = table.rows[0]
+    assert shown.cells[1:11] == ("★", "★", "★", "★", "★★", "0", "?", "?", "6", "6 of 8")
+    assert shown.values["outcome2"] is None
+    assert shown.values["outcome1"] == 0
+    assert (shown.values["stars"], shown.values["items_judged"]) == (6, 6)
+    assert any(note.startswith("?") for note in table.notes)
+
+
+def test_a_study_of_which_nothing_could_be_judged_has_no_total():
+    row = {"study_id": "a"} | dict.fromkeys(NOS_ITEMS, "")
+    shown = newcastle_ottawa_table([row], LABELS, id="S2", title="").rows[0]
+    assert shown.cells[9:11] == ("–", "0 of 8")
+    assert shown.values["stars"] is None
+
+
+@pytest.mark.parametrize(("item", "stars"), [("selection1", "2"), ("comparability", "3")])
+def test_more_stars_than_an_item_has_are_refused(item, stars):
+    with pytest.raises(ValueError, match=f"a, {item}: '{stars}' is not 0 to"):
+        newcastle_ottawa_table([nos(**{item: stars})], LABELS, id="S2", title="")
+
+
+def test_a_study_without_a_label_is_named():
+    with pytest.raises(ValueError, match="no label for study a"):
+        newcastle_ottawa_table([nos()], {}, id="S2", title="")
+
+
+# Table 2 -----------------------------------------------------------------------------------
+
+
+def test_pooled_results_of_the_declared_outcomes():
+    rows = [
+        estimate(model="common", selected=True, i2=0.0, tau2=None, pi_low=None, pi_high=None),
+        estimate(selected=False, tau2=0.0, pi_low=0.41, pi_high=0.82),
+        estimate(group="iv"),
+        estimate(variant="other", k=2),
+        not_pooled("ild"),
+    ]
+    effects = {"pr": [effect("a"), effect("b", "unavailable")], "ild": [effect("c", "unavailable")]}
+    outcomes = [Outcome("pr", "Response", section="Skin"), Outcome("ild", "Stable", section="Lung")]
+    table = pooled_table(outcomes, rows, effects, id="2", title="Results")
+    assert [row.cells[0] for row in table.rows if row.kind == "section"] == ["Skin", "Lung"]
+    assert cells(table, "Response,\N{NO-BREAK SPACE}%") == (
+        "Response,\N{NO-BREAK SPACE}%",
+        *("5", "2", "1", "100", "63.6 (47.4–77.2)", "Common", "0.0", "0", "0.013", "41.0–82.0"),
+    )
+    assert cells(table, "Stable,\N{NO-BREAK SPACE}%")[1:] == (
+        *("0", "2", "1", "100", "–", "–", "–", "–", "–", "–"),
+    )
+    assert table.rows[1].values["estimate"] == 0.6357
+    assert table.rows[3].values["estimate"] is None
+
+
+def test_an_outcome_without_a_reported_result_is_named():
+    with pytest.raises(ValueError, match="pr, main: 0 selected estimates"):
+        pooled_table(
+            [Outcome("pr", "Response")], [estimate(selected=False)], {"pr": []}, id="2", title=""
+        )
+
+
+def test_reconstructed_rows_are_marked():
+    table = pooled_table(
+        [Outcome("pr", "R")], [estimate(k_reconstructed=2)], {"pr": []}, id="2", title=""
+    )
+    assert table.rows[0].cells[0].endswith("†")
+    assert any(note.startswith("† 2 rows") for note in table.notes)
+
+
+# Table S3 ------------------------------------------------------------------------------------
+
+VARIANTS = {"main": "Main", "same": "No abstracts", "less": "No outliers", "one": "Trials only"}
+
+
+def sensitivity(**more):
+    estimates = [
+        estimate(),
+        estimate(variant="same"),
+        estimate(variant="less", k=4, estimate=0.6, ci_low=0.4, ci_high=0.7, i2=0.1),
+        not_pooled(variant="one", k=1),
+    ]
+    shares = [
+        *weights("pr", "main", "abcde"),
+        *weights("pr", "same", "abcde"),
+        *weights("pr", "less", "abcd", "e"),
+        *weights("pr", "one", "a", "bcde"),
+    ]
+    outcomes = [Outcome("pr", "Response")]
+    return sensitivity_table(
+        outcomes, VARIANTS, estimates, shares, id="S3", title="Sensitivity", **more
+    )
+
+
+def test_every_variant_is_told_beside_the_main_analysis():
+    table = sensitivity()
+    assert table.rows[0].kind == "section"
+    assert cells(table, "Main")[1:] == ("5", "100", "63.6 (47.4–77.2)", "52.3", "", "")
+    assert cells(table, "No outliers")[3:] == ("60.0 (40.0–70.0)", "10.0", "−3.6", "")
+    less = table.rows[3].values
+    assert less["change"] == pytest.approx(0.6 - 0.6357, rel=1e-12)
+    assert (less["change_kind"], less["same_studies"]) == ("difference", False)
+
+
+def test_a_variant_that_changes_nothing_says_so():
+    table = sensitivity()
+    assert cells(table, "No abstracts")[5:] == ("0.0", "Same studies as main")
+    assert table.rows[2].values["same_studies"] is True
+    assert table.rows[2].kind == "quiet"
+
+
+def test_the_same_number_of_other_studies_is_not_the_same():
+    shares = [*weights("pr", "main", "ab"), *weights("pr", "less", "ac")]
+    estimates = [estimate(k=2), estimate(variant="less", k=2)]
+    table = sensitivity_table(
+        [Outcome("pr", "R")],
+        {"main": "Main", "less": "Less"},
+        estimates,
+        shares,
+        id="S3",
+        title="",
+    )
+    assert cells(table, "Less")[-1] == ""
+
+
+def test_fewer_than_two_studies_are_told():
+    assert cells(sensitivity(), "Trials only")[3:] == ("–", "–", "–", "One study left: not pooled")
+
+
+@pytest.mark.parametrize(
+    ("k_main", "k", "remark"),
+    [
+        (5, 0, "No study left: nothing to pool"),
+        (1, 1, "Same studies as main"),
+        (1, 0, "No study left: nothing to pool"),
+    ],
+)
+def test_remarks_on_few_studies(k_main, k, remark):
+    main = estimate(k=5) if k_main == 5 else not_pooled(k=k_main)
+    shares = [*weights("pr", "main", "abcde"[:k_main]), *weights("pr", "v", "abcde"[:k])]
+    table = sensitivity_table(
+        [Outcome("pr", "R")],
+        {"main": "Main", "v": "V"},
+        [main, not_pooled(variant="v", k=k)],
+        shares,
+        id="S3",
+        title="",
+    )
+    assert cells(table, "V")[-1] == remark
+
+
+def test_ratios_change_by_a_factor():
+    given = {"measure": "risk_ratio", "estimate": 1.6, "ci_low": 1.3, "ci_high": 2.0}
+    rows = [estimate(**given), estimate(variant="less", **(given | {"estimate": 1.2}))]
+    shares = [*weights("pr", "main", "ab"), *weights("pr", "less", "a", "b")]
+    table = sensitivity_table(
+        [Outcome("pr", "R")], {"main": "Main", "less": "L"}, rows, shares, id="S3", title=""
+    )
+    assert cells(table, "L")[5] == "×0.75"
+    assert table.rows[2].values["change_kind"] == "ratio"
+
+
+def test_bootstrap_limits_are_a_column_where_given():
+    table = sensitivity(bootstrap={("pr", "main"): (0.45, 0.79)})
+    assert table.columns[-2].name == "Bootstrap 95% CI"
+    assert cells(table, "Main")[-2] == "45.0–79.0"
+    assert cells(table, "No abstracts")[-2] == "–"
+    assert table.rows[1].values["bootstrap_low"] == 0.45
+
+
+def test_a_variant_without_a_result_is_named():
+    with pytest.raises(ValueError, match="pr, more: 0 selected"):
+        sensitivity_table(
+            [Outcome("pr", "R")], {"more": "More"}, [estimate()], [], id="S3", title=""
+        )
+
+
+# Table S4 ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Test:
+    __test__ = False
+
+    outcome: str = "pr"
+    variant: str = "main"
+    test: str = "egger"
+    k: int = 14
+    bias: float | None = -1.7525
+    se: float | None = 0.30774
+    statistic: float | None = -5.694873
+    df: int | None = 12
+    p_value: float | None = 5.5e-5
+    fewer_than_10: bool = False
+    note: str = ""
+
+
+def test_bias_tests_are_flagged_where_studies_are_few():
+    tests = [
+        Test(variant="less", test="begg", k=7, bias=None, se=None, df=None, fewer_than_10=True),
+        Test(),
+        Test(test="score_proportion", note="equal sizes"),
+        Test(outcome="another"),
+        Test(variant="undeclared"),
+    ]
+    table = bias_table(
+        tests, [Outcome("pr", "Response")], {"main": "Main", "less": "Less"}, id="S4", title=""
+    )
+    assert [row.cells for row in table.rows] == [
+        ("Response",),
+        ("Main", "Egger", "14", "−1.75 (0.308)", "−5.69", "12", "<0.001", ""),
+        ("", "Score test, proportion*", "14", "−1.75 (0.308)", "−5.69", "12", "<0.001", "Equal sizes"),
+        ("Less", "Begg and Mazumdar", "7", "–", "−5.69", "–", "<0.001", "Fewer than 10 studies"),
+    ]
+    assert any(note.startswith("*") for note in table.notes)
+    assert table.rows[1].values["p_value"] == 5.5e-5
+
+
+def test_a_flag_that_the_note_repeats_is_told_once():
+    tests = [Test(k=2, fewer_than_10=True, note="fewer than 10 studies; fewer than 3 studies")]
+    table = bias_table(tests, [Outcome("pr", "R")], {"main": "Main"}, id="S4", title="")
+    assert table.rows[1].cells[-1] == "Fewer than 10 studies; fewer than 3 studies"
+    assert not any(note.startswith("*") for note in table.notes)
+
+
+def test_the_rows_of_bias_csv_are_read():
+    from forestry.bias import BiasRecord
+
+    fields = {name: getattr(Test(), name) for name in Test.__annotations__}
+    table = bias_table(
+        [BiasRecord(**fields)], [Outcome("pr", "R")], {"main": "Main"}, id="S4", title=""
+    )
+    assert table.rows[1].cells[1] == "Egger"

@@ -1,0 +1,146 @@
+"""What single studies do to an outcome's result, and whether small studies differ.
+
+Influence is that of the random-effects model on the effects of the main variant; the
+tests of small-study effects are run in every variant, on the studies that it kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forestry import bias
+from forestry.bias import BiasRecord, BiasTest, bias_record
+from forestry.influence import influence, leave_one_out
+from forestry.models import Pooling
+from forestry.outliers import tau2_method_of
+from forestry.results import StudyEffect, Weight
+from forestry.scales import harmonic_mean, to_display
+
+
+@dataclass(frozen=True)
+class InfluenceRow:
+    """A study's influence on an outcome: a row of ``influence.csv``.
+
+    Viechtbauer and Cheung 2010; `*_deleted` is the result without the study, the estimate
+    and its interval on the display scale. Two studies or more are needed.
+    """
+
+    outcome: str
+    variant: str
+    study_id: str
+    k: int
+    tau2_method: str
+    rstudent: float
+    dffits: float
+    cook_distance: float
+    cov_ratio: float
+    tau2_deleted: float
+    q_deleted: float
+    hat: float
+    weight: float
+    dfbetas: float
+    influential: bool
+    estimate_deleted: float
+    ci_low_deleted: float
+    ci_high_deleted: float
+    i2_deleted: float
+
+
+def influence_rows(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
+) -> list[InfluenceRow]:
+    """The influence of each study that the main variant pools; [] for fewer than two."""
+    pooling = Pooling(**settings["pooling"])
+    kept = included(effects, weights, settings["variant"])
+    if len(kept) < 2:
+        return []
+    yi, vi = _array(kept, "yi"), _array(kept, "vi")
+    method = tau2_method_of(pooling)
+    found = influence(yi, vi, method)
+    without = leave_one_out(yi, vi, method, level=pooling.level, i2_basis="q")
+    shown = _displayed(kept, without)
+    return [
+        InfluenceRow(
+            outcome=settings["outcome"],
+            variant=settings["variant"],
+            study_id=study.study_id,
+            k=len(kept),
+            tau2_method=method,
+            **{name: float(getattr(found, name)[i]) for name in _MEASURES},
+            influential=bool(found.influential[i]),
+            estimate_deleted=float(shown[0][i]),
+            ci_low_deleted=float(shown[1][i]),
+            ci_high_deleted=float(shown[2][i]),
+            i2_deleted=float(without.i2[i]),
+        )
+        for i, study in enumerate(kept)
+    ]
+
+
+_MEASURES = (
+    *("rstudent", "dffits", "cook_distance", "cov_ratio", "tau2_deleted"),
+    *("q_deleted", "hat", "weight", "dfbetas"),
+)
+
+
+def _displayed(kept, without) -> list[np.ndarray]:
+    scale = kept[0].scale
+    n = harmonic_mean(_array(kept, "total")) if scale == "double_arcsine" else None
+    limits = (without.estimate, without.ci_low, without.ci_high)
+    return [to_display(values, scale, n) for values in limits]
+
+
+def included(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], variant: str
+) -> list[StudyEffect]:
+    """The studies that a variant pools, in the effects' order."""
+    kept = {row.study_id for row in weights if row.variant == variant and row.included}
+    return [effect for effect in effects if effect.study_id in kept]
+
+
+def bias_rows(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
+) -> list[BiasRecord]:
+    """The declared tests of small-study effects in each variant.
+
+    With `few_studies: skip`, a variant with fewer than ten studies has its rows without
+    numbers and a note; with `flag` the numbers are given and flagged.
+    """
+    return [
+        bias_record(settings["outcome"], variant, _bias_test(test, kept, settings))
+        for variant in settings["variants"]
+        for kept in [included(effects, weights, variant)]
+        for test in settings["tests"]
+    ]
+
+
+def _bias_test(test: str, kept: Sequence[StudyEffect], settings: Mapping) -> BiasTest:
+    if len(kept) < bias.USUAL_MINIMUM and settings["few_studies"] == "skip":
+        note = f"fewer than {bias.USUAL_MINIMUM} studies: not tested"
+        return BiasTest(test, len(kept), None, None, None, None, None, True, note)
+    return TESTS[test](kept)
+
+
+def _array(kept: Sequence[StudyEffect], name: str) -> np.ndarray:
+    return np.array([getattr(effect, name) for effect in kept], dtype=float)
+
+
+def _of(test, *columns, **fixed):
+    """A test of the library as a test of studies, by the columns that it takes."""
+    return lambda kept: test(*(_array(kept, column) for column in columns), **fixed)
+
+
+_ARMS = ("events", "total", "control_events", "control_total")
+
+TESTS = {
+    "egger": _of(bias.egger, "yi", "vi"),
+    "begg": _of(bias.begg, "yi", "vi"),
+    "harbord_odds_ratio": _of(bias.harbord, *_ARMS, measure="odds_ratio"),
+    "harbord_risk_ratio": _of(bias.harbord, *_ARMS, measure="risk_ratio"),
+    "peters": _of(bias.peters, *_ARMS),
+    "peters_proportion": _of(bias.peters_proportion, "events", "total"),
+    "score_proportion": _of(bias.score_proportion, "events", "total"),
+}

@@ -1,0 +1,73 @@
+"""Ways of pooling whose keys go together, and the measures that each can pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from forestry.faults import Fault
+from forestry.validation.declaration import mapping, text
+from forestry.validation.words import either
+
+MIXED, INVERSE, MANTEL_HAENSZEL = "logistic_mixed", "inverse_variance", "mantel_haenszel"
+COUNTS = ("proportion", "risk_ratio", "odds_ratio", "risk_difference")
+
+# Which models a key is for, and why not for the others.
+KEYS = {
+    "transform": ((INVERSE,), "the other models have a scale of their own"),
+    "tau2": ((INVERSE, MANTEL_HAENSZEL), "the mixed model estimates it by maximum likelihood"),
+    "nodes": ((MIXED,), "only its likelihood is integrated numerically"),
+}
+VALUES = {
+    MIXED: {"heterogeneity": ("wald", "likelihood_ratio"), "interval": ("wald", "t")},
+    INVERSE: {"heterogeneity": ("cochran",)},
+    MANTEL_HAENSZEL: {"heterogeneity": ("cochran",)},
+}
+MEASURES = {
+    MIXED: ("proportion",),
+    MANTEL_HAENSZEL: ("risk_ratio", "odds_ratio", "risk_difference"),
+}
+ANGLES = ("arcsine", "double_arcsine")
+
+
+def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
+    """The keys of a way of pooling that contradict its model."""
+    model = text(pooling, "model")
+    if model not in VALUES:
+        return
+    for key, (models, why) in KEYS.items():
+        if key in pooling and model not in models:
+            rule = f"{key} is for {either(models)}, not for {model}: {why}"
+            yield _fault(f"{place}.{key}", pooling[key], rule)
+    for key, values in VALUES[model].items():
+        if text(pooling, key) not in ("", *values):
+            rule = f"{key} of {model} must be {either(values)}"
+            yield _fault(f"{place}.{key}", pooling[key], rule)
+    if "zero_cells" in pooling and text(pooling, "transform") in ANGLES:
+        rule = f"zero_cells does nothing under the transform {pooling['transform']}"
+        yield _fault(f"{place}.zero_cells", "", rule)
+
+
+def misfits(pooling: Mapping, measure: str) -> Iterator[str]:
+    """Why a measure cannot be pooled in this way."""
+    model = text(pooling, "model")
+    measures = MEASURES.get(model)
+    if measures and measure not in measures:
+        yield f"{model} pools {either(measures)}, not {measure}"
+    if "transform" in pooling and measure != "proportion":
+        yield f"a transform is for proportions, not for {measure}"
+    if "zero_cells" in pooling and measure not in COUNTS:
+        yield f"zero_cells is for counts, not for {measure}"
+    zero_cells = mapping(pooling.get("zero_cells"))
+    if text(zero_cells, "correct") == "variance" and not _variance_alone(pooling, measure):
+        yield "zero_cells.correct: variance is for raw proportions and the risk_difference alone"
+    if text(zero_cells, "cells") == "events" and measure != "risk_ratio":
+        yield "zero_cells.cells: events is for the risk_ratio alone"
+
+
+def _variance_alone(pooling: Mapping, measure: str) -> bool:
+    raw = text(pooling, "model") == INVERSE and pooling.get("transform", "raw") == "raw"
+    return measure == "risk_difference" or (measure == "proportion" and raw)
+
+
+def _fault(place: str, value: object, rule: str) -> Fault:
+    return Fault("config.yaml", "", place, str(value) if value != "" else "", rule)

@@ -1,0 +1,409 @@
+"""What the declaration and the tables say of each other: every name that is used exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from forestry.faults import Fault
+from forestry.rows import NUMBERS
+from forestry.rows import STUDIES as STUDIES_DATA
+from forestry.validation.columns import PUBLISHED
+from forestry.validation.declaration import Declaration, mapping, text, texts
+from forestry.validation.pooling import misfits, pooling_faults
+from forestry.validation.reading import Table
+from forestry.validation.rules import RECONSTRUCTED, STATUSES
+from forestry.validation.sheets import FAMILIES_OF
+from forestry.validation.tables import Tables
+from forestry.validation.words import either, unknown
+
+CONFIG = "config.yaml"
+STATE_COLUMNS = ("status", "basis")
+TWO_ARMS = ("risk_ratio", "odds_ratio", "risk_difference")
+TWO_ARMS += ("mean_difference", "standardized_mean_difference")
+STEP = re.compile(r"step(\d+)_(\w+)", re.ASCII)
+GROUP = re.compile(r"subgroup(\d+)_(\w+)", re.ASCII)
+
+# Keys of an outcome that mean something for some measures alone.
+ONLY_FOR = {
+    "arms": TWO_ARMS,
+    "favours": (*TWO_ARMS, "mean_change"),
+    "direction": ("mean_change",),
+    "correlation": ("mean_change",),
+    "medians": ("mean",),
+}
+
+
+def reference_faults(declared: Declaration, tables: Tables) -> list[Fault]:
+    """Every fault between config.yaml and the tables, and between the tables."""
+    return list(_References(declared, tables).faults())
+
+
+@dataclass(frozen=True)
+class _References:
+    declared: Declaration
+    tables: Tables
+
+    def faults(self) -> Iterator[Fault]:
+        yield from self._studies_section()
+        for name, pooling in self.declared.pooling.items():
+            yield from pooling_faults(f"pooling.{name}", pooling)
+        for outcome, about in self.declared.outcomes.items():
+            yield from self._outcome(f"outcomes.{outcome}", about)
+        yield from self._like_named("outcomes", self.declared.outcomes)
+        for variant, about in self.declared.variants.items():
+            yield from self._variant(variant, about)
+        for outcome, about in self.declared.subgroups.items():
+            yield from self._subgroups(outcome, about)
+        yield from self._table_one()
+        yield from self._prisma()
+        yield from self._members()
+        yield from self._provenance()
+        yield from self._units()
+        yield from self._published()
+        yield from self._figures()
+        yield from self._assumed()
+
+    # The declaration ----------------------------------------------------------------------
+
+    def _studies_section(self) -> Iterator[Fault]:
+        taken = {"study_id", "label", *STATE_COLUMNS, *(n for all in NUMBERS.values() for n in all)}
+        for name, about in self.declared.studies.items():
+            place = f"studies.{name}"
+            if name in taken:
+                yield _fault(place, "", "the name is taken by a column that every review has")
+            if (text(about, "type") == "category") != ("values" in about):
+                yield _fault(f"{place}.values", "", "must be given for a category, and only there")
+
+    def _outcome(self, place: str, about: Mapping) -> Iterator[Fault]:
+        measure, data = text(about, "measure"), text(about, "data")
+        known = measure in NUMBERS
+        yield from self._data(place, about, data, measure)
+        yield from self._pooling_name(place, about, measure)
+        yield from self._selection(place, about)
+        yield from self._named_studies(place, about, data)
+        for key, measures in ONLY_FOR.items():
+            if known and key in about and measure not in measures:
+                rule = f"{key} has no meaning for a {measure}: only for {either(measures)}"
+                yield _fault(f"{place}.{key}", about[key], rule)
+        if known:
+            yield from self._mapped_columns(place, about, data, measure)
+
+    def _data(self, place: str, about: Mapping, data: str, measure: str) -> Iterator[Fault]:
+        if not data or data == STUDIES_DATA:
+            return
+        if data not in self.tables.present:
+            rule = f"there is no {self.tables.folder}/extraction/{data}.csv; "
+            rule += unknown("sheet", data, self.tables.present)
+            yield _fault(f"{place}.data", data, rule)
+            return
+        family = self.tables.families.get(data)
+        if family and measure in NUMBERS and family not in FAMILIES_OF[measure]:
+            wanted = either(f.name for f in FAMILIES_OF[measure])
+            rule = f"{data}.csv holds {family.name}, and a {measure} needs {wanted}"
+            yield _fault(f"{place}.measure", measure, rule)
+
+    def _pooling_name(self, place: str, about: Mapping, measure: str) -> Iterator[Fault]:
+        name = text(about, "pooling")
+        if not name:
+            return
+        if name not in self.declared.pooling:
+            yield _fault(f"{place}.pooling", name, unknown("pooling", name, self.declared.pooling))
+        elif measure in NUMBERS:
+            for rule in misfits(self.declared.pooling[name], measure):
+                yield _fault(f"{place}.pooling", name, rule)
+
+    def _named_studies(self, place: str, about: Mapping, data: str) -> Iterator[Fault]:
+        if "studies" not in about:
+            return
+        sheet = self.tables.extraction.get(data)
+        rows = set(sheet.column("study_id")) if sheet else None
+        for study in texts(about, "studies"):
+            if study not in self._study_ids:
+                rule = unknown("study", study, self._study_ids)
+                yield _fault(f"{place}.studies", study, rule)
+            elif rows is not None and study not in rows:
+                rule = f"the study has no row in {sheet.file}"
+                yield _fault(f"{place}.studies", study, rule)
+
+    def _mapped_columns(self, place, about: Mapping, data: str, measure: str) -> Iterator[Fault]:
+        columns = about.get("columns")
+        if columns is None:
+            if data == STUDIES_DATA:
+                rule = "must be given where data is studies: which column holds which number"
+                yield _fault(f"{place}.columns", "", rule)
+            return
+        if data != STUDIES_DATA:
+            yield _fault(f"{place}.columns", "", "has a meaning only where data is studies")
+        if self._studies and "n_status" not in self._studies.header:
+            rule = "studies.csv needs a column n_status (reported, derived, unavailable)"
+            yield _fault(f"{place}.columns", "", rule)
+        numeric = [c.name for c in self.tables.studies_family.columns if c.numeric]
+        for number, column in mapping(columns).items():
+            if number not in NUMBERS[measure]:
+                rule = unknown(f"number of a {measure}", str(number), NUMBERS[measure])
+                yield _fault(f"{place}.columns.{number}", column, rule)
+            if isinstance(column, str) and column not in numeric:
+                rule = unknown("column of numbers in studies.csv", column, numeric)
+                yield _fault(f"{place}.columns.{number}", column, rule)
+
+    def _variant(self, variant: str, about: Mapping) -> Iterator[Fault]:
+        place = f"variants.{variant}"
+        yield from self._selection(place, about)
+        outliers = mapping(about.get("outliers"))
+        if "threshold" in outliers and text(outliers, "rule") == "interval_outside_pooled":
+            rule = "has a meaning only for the rule studentized_residual"
+            yield _fault(f"{place}.outliers.threshold", outliers["threshold"], rule)
+        for part in texts(about, "combine"):
+            if part not in self.declared.variants:
+                rule = unknown("variant", part, self.declared.variants)
+                yield _fault(f"{place}.combine", part, rule)
+            elif variant in self._parts(part):
+                yield _fault(f"{place}.combine", part, f"{variant} would be a part of itself")
+
+    def _parts(self, variant: str) -> set[str]:
+        """The variant and all that it combines."""
+        found, waiting = set(), [variant]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                about = self.declared.variants.get(name, {})
+                waiting.extend(texts(about, "combine"))
+        return found
+
+    def _subgroups(self, outcome: str, about: Mapping) -> Iterator[Fault]:
+        place = f"subgroups.{outcome}"
+        if outcome not in self.declared.outcomes:
+            yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
+        variant = text(about, "variant")
+        if variant and variant not in self.declared.variants:
+            rule = unknown("variant", variant, self.declared.variants)
+            yield _fault(f"{place}.variant", variant, rule)
+        measure = text(self.declared.outcomes.get(outcome, {}), "measure")
+        yield from self._pooling_name(place, about, measure)
+        for i, step in enumerate(_steps(about), start=1):
+            yield from self._step(f"{place}.steps.{i}", step)
+
+    def _step(self, place: str, step: Mapping) -> Iterator[Fault]:
+        by = text(step, "by")
+        if by and by not in self._categories:
+            rule = unknown("column of categories in studies.csv", by, self._categories)
+            yield _fault(f"{place}.by", by, rule)
+        yield from self._choices(f"{place}.within", step.get("within"))
+
+    def _table_one(self) -> Iterator[Fault]:
+        tables = mapping(mapping(self.declared.config).get("tables"))
+        characteristics = tables.get("characteristics")
+        known = [column.name for column in self.tables.studies_family.columns]
+        prefixes = [name.removesuffix("_mean") for name in known if name.endswith("_mean")]
+        for i, about in enumerate(characteristics if isinstance(characteristics, list) else (), 1):
+            summary = text(mapping(about), "kind") == "summary"
+            for key in ("columns", "status", "suffix"):
+                names = prefixes if summary and key == "columns" else known
+                for column in texts(mapping(about), key):
+                    if column not in names:
+                        rule = unknown("column of studies.csv", column, names)
+                        yield _fault(f"tables.characteristics.{i}.{key}", column, rule)
+
+    def _prisma(self) -> Iterator[Fault]:
+        flow = mapping(mapping(self.declared.config).get("prisma"))
+        counts = ((name, flow.get(name)) for name in ("identified", "screened", "full_texts"))
+        known = [(name, count) for name, count in counts if _is_count(count)]
+        known += [("included", flow["included"])] if _is_count(flow.get("included")) else []
+        for (before, many), (after, few) in zip(known, known[1:], strict=False):
+            if few > many:
+                yield _fault(f"prisma.{after}", few, f"must not exceed {before} ({many})")
+
+    def _like_named(self, section: str, names: Iterable[str]) -> Iterator[Fault]:
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(name.casefold(), name)
+            if other != name:
+                rule = f"differs from {other} in upper and lower case alone: both name files"
+                yield _fault(f"{section}.{name}", "", rule)
+
+    # Selections ---------------------------------------------------------------------------
+
+    def _selection(self, place: str, about: Mapping) -> Iterator[Fault]:
+        for key in ("where", "exclude"):
+            yield from self._choices(f"{place}.{key}", about.get(key))
+
+    def _choices(self, place: str, selection: object) -> Iterator[Fault]:
+        for column, wanted in mapping(selection).items():
+            allowed = self._allowed_values(str(column))
+            if allowed is None:
+                known = (*self._study_columns, *STATE_COLUMNS)
+                rule = unknown("column", str(column), known)
+                yield _fault(f"{place}.{column}", wanted, rule)
+                continue
+            for value in texts({"wanted": wanted}, "wanted"):
+                if value not in allowed:
+                    rule = unknown(f"value of {column}", value, allowed)
+                    yield _fault(f"{place}.{column}", value, rule)
+
+    def _allowed_values(self, column: str) -> tuple[str, ...] | None:
+        """The values that a selection can name; None for a column that does not exist."""
+        if column == "status":
+            return STATUSES
+        if column == "basis":
+            return ("source", *(f"published:{outcome}" for outcome in self.declared.outcomes))
+        if column not in self._study_columns:
+            return None
+        if values := self.tables.studies_family.by_name[column].values:
+            return values
+        return tuple(sorted(set(self._studies.column(column)) - {""})) if self._studies else ()
+
+    # The tables ---------------------------------------------------------------------------
+
+    def _members(self) -> Iterator[Fault]:
+        """Every row of a study is of a study in studies.csv."""
+        if not self._studies:
+            return
+        quality = [self.tables.tables.get(name) for name in ("quality_rob", "quality_nos")]
+        for table in (*self.tables.extraction.values(), *quality):
+            for line, row in table or ():
+                study = row.get("study_id", "").strip()
+                if study and study not in self._study_ids:
+                    rule = f"is not in studies.csv; {unknown('study', study, self._study_ids)}"
+                    yield table.fault(line, row, "study_id", _short(rule))
+
+    def _provenance(self) -> Iterator[Fault]:
+        for table in self.tables.extraction.values():
+            for line, row in table:
+                basis = PUBLISHED.fullmatch(row.get("basis", "").strip())
+                if basis and basis[1] not in self.declared.outcomes:
+                    rule = unknown("outcome", basis[1], self.declared.outcomes)
+                    yield table.fault(line, row, "basis", _short(rule))
+                if (
+                    row.get("status", "").strip() == RECONSTRUCTED
+                    and not self.declared.reconstructed
+                ):
+                    rule = "reconstructed rows need `reconstructed: true` in config.yaml"
+                    yield table.fault(line, row, "status", rule)
+
+    def _units(self) -> Iterator[Fault]:
+        """The numbers of a sheet are in the unit of every outcome that pools them."""
+        for outcome, data in self.declared.sheets():
+            about, table = self.declared.outcomes[outcome], self.tables.extraction.get(data)
+            if not table or text(about, "measure") == "standardized_mean_difference":
+                continue
+            first = next((unit for unit in table.column("unit") if unit), "")
+            wanted = text(about, "unit") or first
+            for line, row in table:
+                unit = row.get("unit", "").strip()
+                if unit and unit != wanted:
+                    rule = f"must be the unit of the outcome {outcome} ({wanted})"
+                    yield table.fault(line, row, "unit", rule)
+
+    def _published(self) -> Iterator[Fault]:
+        table = self.tables.tables.get("published")
+        refs = set(self._studies.column("ref")) if self._studies else set()
+        for line, row in table or ():
+            outcome = row.get("outcome", "").strip()
+            about = self.declared.outcomes.get(outcome)
+            if about is None:
+                rule = unknown("outcome", outcome, self.declared.outcomes)
+                yield table.fault(line, row, "outcome", _short(rule))
+                continue
+            if rule := self._unknown_result(outcome, row.get("variant", "").strip()):
+                yield table.fault(line, row, "variant", rule)
+            statistic, measure = row.get("statistic", "").strip(), text(about, "measure")
+            if statistic in NUMBERS and measure in NUMBERS and statistic != measure:
+                rule = f"must be the measure of the outcome {outcome} ({measure})"
+                yield table.fault(line, row, "statistic", rule)
+            if refs and (missing := sorted(set(row.get("studies", "").split()) - refs)):
+                rule = f"{', '.join(missing)}: no study has this reference number (ref)"
+                yield table.fault(line, row, "studies", rule)
+
+    def _unknown_result(self, outcome: str, variant: str) -> str:
+        """Why a published result has no counterpart: a variant or a subgroup that is not."""
+        group = GROUP.fullmatch(variant)
+        if not variant or variant in self.declared.variants:
+            return ""
+        if not group:
+            rule = unknown("variant", variant, self.declared.variants)
+            return f"{rule}; a subgroup's result is subgroup<step>_<value>"
+        if not self.declared.declares_subgroups:
+            return ""
+        steps = _steps(self.declared.subgroups.get(outcome, {}))
+        number = int(group[1])
+        if not 1 <= number <= len(steps):
+            return f"config.yaml declares {len(steps)} subgroup steps for {outcome}"
+        by = text(steps[number - 1], "by")
+        allowed = self._allowed_values(by) or ()
+        return "" if group[2] in allowed else unknown(f"value of {by}", group[2], allowed)
+
+    def _figures(self) -> Iterator[Fault]:
+        table = self.tables.tables.get("figures")
+        for line, row in table or ():
+            kind, outcome, variant = (
+                row.get(column, "").strip() for column in ("kind", "outcome", "variant")
+            )
+            if kind == "prisma_flow":
+                continue
+            if outcome and outcome not in self.declared.outcomes:
+                rule = unknown("outcome", outcome, self.declared.outcomes)
+                yield table.fault(line, row, "outcome", _short(rule))
+            if variant and (rule := self._unknown_drawn(kind, outcome, variant)):
+                yield table.fault(line, row, "variant", rule)
+
+    def _unknown_drawn(self, kind: str, outcome: str, variant: str) -> str:
+        if kind != "subgroup_forest":
+            known = self.declared.variants
+            return "" if variant in known else _short(unknown("variant", variant, known))
+        if not self.declared.declares_subgroups:
+            return "" if STEP.fullmatch(variant) else "must be step<number>_<column> (step1_route)"
+        steps = _steps(self.declared.subgroups.get(outcome, {}))
+        known = [f"step{i}_{text(step, 'by')}" for i, step in enumerate(steps, start=1)]
+        return "" if variant in known else unknown("subgroup step", variant, known)
+
+    def _assumed(self) -> Iterator[Fault]:
+        """The fields that studies.csv calls assumed are columns of it."""
+        known = self.tables.studies_family.by_name
+        for line, row in self._studies or ():
+            for name in row.get("assumed", "").split() if "assumed" in known else ():
+                if name not in known:
+                    rule = unknown("column", name, known)
+                    yield self._studies.fault(line, row, "assumed", _short(rule))
+
+    # What is known of studies.csv -----------------------------------------------------------
+
+    @property
+    def _studies(self) -> Table | None:
+        return self.tables.tables.get("studies")
+
+    @property
+    def _study_ids(self) -> tuple[str, ...]:
+        return self._studies.column("study_id") if self._studies else ()
+
+    @property
+    def _study_columns(self) -> tuple[str, ...]:
+        return tuple(self.tables.studies_family.by_name)
+
+    @property
+    def _categories(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.tables.studies_family.columns if c.values)
+
+
+def _fault(place: str, value: object, rule: str) -> Fault:
+    return Fault(CONFIG, "", place, value if isinstance(value, str) else _shown(value), rule)
+
+
+def _shown(value: object) -> str:
+    return str(value)
+
+
+def _short(rule: str) -> str:
+    """A sentence without its list of all that is known."""
+    return rule.partition(" (known: ")[0]
+
+
+def _steps(about: Mapping) -> list[Mapping]:
+    steps = about.get("steps")
+    return [mapping(step) for step in steps] if isinstance(steps, list) else []
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
