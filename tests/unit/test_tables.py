@@ -190,7 +190,9 @@ def test_groups_join_neighbours_only():
 def test_a_csv_has_the_values_unrounded_and_no_headings(tmp_path):
     values = {"study": "Lim, 2020", "share": 1 / 3, "k": 2, "same": True, "p": None}
     more = {"study": "x", "extra": -1}
-    table = table_of([section("Part"), Row(("a", "33.3"), values=values), Row(("b", ""), values=more)])
+    table = table_of(
+        [section("Part"), Row(("a", "33.3"), values=values), Row(("b", ""), values=more)]
+    )
     write_csv(table, tmp_path / "t.csv")
     with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
@@ -350,7 +352,9 @@ LABELS = {"a": "Lim 2020"}
 
 
 def test_judgements_and_what_could_not_be_judged():
-    table = risk_of_bias_table([rob(other="unclear", incomplete_data="")], LABELS, id="S1", title="")
+    table = risk_of_bias_table(
+        [rob(other="unclear", incomplete_data="")], LABELS, id="S1", title=""
+    )
     assert table.rows[0].cells == (
         *("Lim 2020", "Low", "Low", "Low", "Low", "–", "Low", "Unclear", "Seen."),
     )
@@ -574,7 +578,16 @@ def test_bias_tests_are_flagged_where_studies_are_few():
     assert [row.cells for row in table.rows] == [
         ("Response",),
         ("Main", "Egger", "14", "−1.75 (0.308)", "−5.69", "12", "<0.001", ""),
-        ("", "Score test, proportion*", "14", "−1.75 (0.308)", "−5.69", "12", "<0.001", "Equal sizes"),
+        (
+            "",
+            "Score test, proportion*",
+            "14",
+            "−1.75 (0.308)",
+            "−5.69",
+            "12",
+            "<0.001",
+            "Equal sizes",
+        ),
         ("Less", "Begg and Mazumdar", "7", "–", "−5.69", "–", "<0.001", "Fewer than 10 studies"),
     ]
     assert any(note.startswith("*") for note in table.notes)

@@ -157,13 +157,19 @@ def _fit(model, yi, vi, between, interval, prediction, level) -> Fit:
     )
 
 
-def prediction_half_width(prediction, k, se, t, level) -> float | None:
+def prediction_half_width(
+    prediction: str, k: int, se: float, tau2: float, level: float
+) -> float | None:
+    """Half the prediction interval of one of PREDICTIONS; None below three studies.
+
+    Raises ValueError for an unknown choice.
+    """
     if prediction not in PREDICTIONS:
         raise ValueError(f"prediction must be one of {', '.join(PREDICTIONS)}, not {prediction!r}")
     if prediction == "none" or k < 3:
         return None
     reference = {"z": ("wald", k), "t_k_minus_1": ("t", k - 1), "t_k_minus_2": ("t", k - 2)}
-    return float(critical_value(*reference[prediction], level) * np.sqrt(se**2 + t))
+    return float(critical_value(*reference[prediction], level) * np.sqrt(se**2 + tau2))
 
 
 def pool_batch(

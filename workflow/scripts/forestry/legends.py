@@ -199,7 +199,9 @@ def prisma_flow_legend(plot: Plot) -> Legend:
     missing = sum(count is None for count in plot.boxes.values())
     said = ["; ".join(lower_first(box) for box in known)]
     if missing:
-        these = "the number of one box is" if missing == 1 else f"the numbers of {missing} boxes are"
+        these = (
+            "the number of one box is" if missing == 1 else f"the numbers of {missing} boxes are"
+        )
         said.append(f"{these} not public and not filled in")
     return Legend(plot.title, _prose(said))
 
@@ -411,10 +413,11 @@ def _derived(plot: Plot) -> str:
     if not derived:
         return ""
     circular = sum(effect.basis.startswith("published:") for effect in derived)
-    said = (
-        f"the numbers of {studies(len(derived))} were derived by arithmetic from published figures"
-    )
-    return said + (f", {circular} of them from a pooled result of the article" if circular else "")
+    said = f"the numbers of {studies(len(derived))} were derived by arithmetic from "
+    if circular == len(derived):
+        return said + "a pooled result of the article"
+    part = f", {circular} of them from a pooled result of the article" if circular else ""
+    return f"{said}published figures{part}"
 
 
 def _reconstructed(plot: Plot) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -66,19 +67,13 @@ def draw_points(axes: Axes, places: Iterable[tuple[float, float]], kind: str, gi
         [y for _, y in places],
         s=size**2,
         marker=look.marker,
-        c=look.face if crossed else [_with_alpha(look.face, look.alpha)],
+        c=[to_rgba(look.face, look.alpha)],
         edgecolors=None if crossed else look.edge,
         linewidths=look.weight,
         clip_on=False,
         zorder=5 if kind != "left_out" else 4,
     )
     points.set_gid(gid)
-
-
-def _with_alpha(colour: str, alpha: float) -> tuple[float, ...]:
-    return (*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)), alpha) if (
-        colour.startswith("#")
-    ) else (1.0, 1.0, 1.0, alpha)
 
 
 # The page ---------------------------------------------------------------------------------
@@ -100,11 +95,11 @@ def write(page: Axes, texts: Sequence[Text], vertical: bool = False) -> None:
             text.x,
             text.y,
             text.text,
-            ha="center" if vertical else text.align,
+            ha=text.align,
             va="baseline",
             rotation=90 if vertical else 0,
             rotation_mode="anchor",
-            color=text.colour or "black",
+            color=text.colour,
             fontproperties=font(text.size, text.bold, text.italic),
         )
 

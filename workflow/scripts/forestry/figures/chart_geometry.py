@@ -13,6 +13,7 @@ from forestry.figures.wording import Span, Spans
 
 TICK = 2.6
 PAD = 1.8  # between a tick and its label
+TITLE_GAP = 2.0  # between the vertical axis' labels and its title
 SYMBOL = 9.0  # width of a symbol in the key
 KEY_GAP = 8.0  # between two entries of the key
 ASCENT, DESCENT = 0.74, 0.22  # of a text, times its size
@@ -129,7 +130,7 @@ def _frame(words, x: ChartAxis, y: ChartAxis, aspect, end, style: Style, top) ->
     page = words.width_mm * POINTS_PER_MM
     labels = max((width(label, style.small) for label in y.tick_labels), default=0.0)
     title = style.leading * style.small * len(_vertical_lines(y, page, style))
-    left = style.margin + title + labels + TICK + PAD
+    left = style.margin + title + TITLE_GAP + labels + TICK + PAD
     right = page - style.margin - _overhang(x, page, style)
     left = max(left, style.margin + _overhang(x, page, style, right=False))
     if top:
@@ -177,7 +178,14 @@ def _vertical_title(axis: ChartAxis, frame: Box, style: Style) -> list[Text]:
     lines = _vertical_lines(axis, 1e9, style)
     middle = (frame.top + frame.bottom) / 2
     return [
-        Text(line[0].text, style.margin + 0.8 * leading + i * leading, middle, style.small)
+        Text(
+            line[0].text,
+            style.margin + (i + 0.8) * leading,
+            middle,
+            style.small,
+            "center",
+            colour=style.ink,
+        )
         for i, line in enumerate(lines)
     ]
 
@@ -206,30 +214,41 @@ def place_foot(
 
 
 def _place_key(key: Key, words: Words, top: float, style: Style):
-    """Entries one after the other, and in a new line where the page ends."""
-    page = words.width_mm * POINTS_PER_MM
+    """Entries one after the other, and in a new line where the page ends.
+
+    The heading stands before them where all fit in one line, else above.
+    """
+    left, right = style.margin, words.width_mm * POINTS_PER_MM - style.margin
     leading = 1.42 * style.small
-    left, y = style.margin, top + leading
+    y = top + leading
     symbols, texts = [], []
     if key.heading:
-        room = page - 2 * style.margin
-        for i, line in enumerate(wrap((Span(key.heading),), room, style.small)):
-            y += leading * (i > 0)
-            texts += run(line, left, y, style.small, style.ink)
-        left += spans_width(line, style.small) + KEY_GAP
-    for entry in key.entries:
-        lines = wrap((Span(entry.text),), page - 2 * style.margin - SYMBOL - 3.0, style.small)
-        needed = SYMBOL + 3.0 + max(spans_width(line, style.small) for line in lines)
-        if left > style.margin and left + needed > page - style.margin:
-            left, y = style.margin, y + leading
-        symbols.append(
-            PlacedSymbol(entry.symbol, left + SYMBOL / 2, y - CAP_HEIGHT / 2 * style.small)
-        )
+        lines = wrap((Span(key.heading),), right - left, style.small)
         for i, line in enumerate(lines):
             y += leading * (i > 0)
-            texts += run(line, left + SYMBOL + 3.0, y, style.small, style.ink)
+            texts += run(line, left, y, style.small, style.ink)
+        indent = spans_width(lines[-1], style.small) + KEY_GAP
+        needed = sum(_entry_width(entry, style) + KEY_GAP for entry in key.entries) - KEY_GAP
+        if left + indent + needed <= right:
+            left += indent
+        else:
+            y += leading
+    start = style.margin
+    for entry in key.entries:
+        needed = _entry_width(entry, style)
+        if left > start and left + needed > right:
+            left, y = start, y + leading
+        middle = y - CAP_HEIGHT / 2 * style.small
+        symbols.append(PlacedSymbol(entry.symbol, left + SYMBOL / 2, middle))
+        for i, line in enumerate(wrap((Span(entry.text),), right - start - SYMBOL - 3, style.small)):
+            y += leading * (i > 0)
+            texts += run(line, left + SYMBOL + 3, y, style.small, style.ink)
         left += needed + KEY_GAP
     return symbols, texts, y
+
+
+def _entry_width(entry: Entry, style: Style) -> float:
+    return SYMBOL + 3 + width(entry.text, style.small)
 
 
 # Names ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,10 +35,11 @@ from forestry.figures.chart_geometry import (
 )
 from forestry.figures.chart_studies import DAGGER, DOUBLE_DAGGER
 from forestry.figures.funnel_layout import Contour, FunnelLayout, FunnelPoint
-from forestry.figures.labels import Anchor, PlacedLabel, Segment, place_labels
+from forestry.figures.labels import Anchor, PlacedLabel, Segment, beside, place_labels
 from forestry.figures.settings import NARROW_MM
 from forestry.figures.style import Style, style_for
-from forestry.figures.text import Text
+
+Name = tuple[str, PlacedLabel]
 
 ASPECTS = {True: 0.86, False: 0.56}  # height of the panel by its width, in one column or two
 
@@ -51,8 +53,7 @@ def draw_funnel(layout: FunnelLayout, style: Style | None = None) -> Figure:
     centre of the contours.
     """
     style = style or style_for(layout.width_mm)
-    aspect = ASPECTS[layout.width_mm < NARROW_MM]
-    geometry = chart_geometry(_words(layout), layout.x, layout.y, aspect, style, layout.top)
+    names, geometry = _named_geometry(layout, style)
     figure, page = new_page(geometry.width, geometry.height, style)
     if geometry.frame is not None:
         panel = new_panel(figure, page, geometry.frame, layout.x, layout.y, style)
@@ -61,11 +62,29 @@ def draw_funnel(layout: FunnelLayout, style: Style | None = None) -> Figure:
         _draw_contours(panel, layout)
         _draw_lines(panel, layout, style)
         _draw_studies(panel, layout, style)
-        _write_names(page, layout, geometry, style)
+    for text, label in names:
+        write(page, [name_text(text, label.box, style.small, style.ink)])
+        draw_leaders(page, [label.leader] if label.leader else [], style)
     write(page, geometry.texts)
     write(page, geometry.vertical, vertical=True)
     draw_key(page, geometry.symbols, style)
     return figure
+
+
+def _named_geometry(layout: FunnelLayout, style: Style) -> tuple[list[Name], ChartGeometry]:
+    """The names in the panel, and where all lies; the notes say whom the names are of."""
+    aspect = ASPECTS[layout.width_mm < NARROW_MM]
+    axes = (layout.x, layout.y, aspect, style, layout.top)
+    geometry = chart_geometry(_words(layout), *axes)
+    if geometry.frame is None:
+        return [], geometry
+    names, all_named = _names(layout, geometry, style)
+    if all_named:
+        level = f"{100 * layout.level:g}"
+        note = f"Named studies lie outside the pseudo-{level}% confidence region."
+        words = replace(_words(layout), notes=(note, *layout.notes))
+        geometry = chart_geometry(words, *axes)
+    return names, geometry
 
 
 # What is said -----------------------------------------------------------------------------
@@ -189,28 +208,59 @@ def _kind(point: FunnelPoint) -> str:
     return "hollow" if point.hollow else "filled"
 
 
-def _write_names(page: Axes, layout: FunnelLayout, geometry: ChartGeometry, style: Style) -> None:
-    """Daggers, numbers of coincident studies, and the names outside the region if all fit."""
-    named = [point for point in layout.points if point.outside and layout.name_outliers]
-    for names in (_texts(layout, named), _texts(layout, [])):
-        points = [point for point, _ in names]
-        placed = _place(names, points, layout, geometry, style)
-        if None not in placed or not named:
+def _names(layout: FunnelLayout, geometry: ChartGeometry, style: Style) -> tuple[list[Name], bool]:
+    """Daggers and numbers of coincident studies; and the names outside the region if all fit."""
+    outside = [point for point in layout.points if point.outside and layout.name_outliers]
+    for named in (outside, []):
+        texts = _texts(layout, named)
+        placed = _place(texts, layout, geometry, style)
+        if None not in placed:
             break
-    for (point, text), label in zip(names, placed, strict=True):
-        if label is None:  # a mark may lie on a line, but is never left out
-            label = _upper_right(point, text, layout, geometry, style)
-        write(page, [name_text(text, label.box, style.small, style.ink)])
-        draw_leaders(page, [label.leader] if label.leader else [], style)
+    # A mark may lie on something, but is never left out.
+    names = [
+        (text, label or beside(_anchor(point, text, layout, geometry, style)))
+        for (point, text), label in zip(texts, placed, strict=True)
+    ]
+    return names, bool(named)
 
 
 def _texts(layout: FunnelLayout, named: list[FunnelPoint]) -> list[tuple[FunnelPoint, str]]:
-    """What is written beside each point, if anything; the names first, the widest of all."""
+    """What is written beside each point, if anything; the widest first."""
     texts = []
     for point in layout.points:
         name = point.label if point in named else ""
         number = f"×{point.times}" if point.times > 1 else ""
         text = " ".join(part for part in (name + point.mark, number) if part)
-        if text:
+        if text and point.times:
             texts.append((point, text))
     return sorted(texts, key=lambda pair: -len(pair[1]))
+
+
+def _place(texts, layout, geometry: ChartGeometry, style: Style) -> list[PlacedLabel | None]:
+    anchors = [_anchor(point, text, layout, geometry, style) for point, text in texts]
+    written = [point for point, _ in texts]
+    others = [point for point in layout.points if point not in written]
+    markers = [_anchor(point, "", layout, geometry, style) for point in others]
+    return place_labels(anchors, geometry.frame, markers, list(_lines(layout, geometry)))
+
+
+def _anchor(point: FunnelPoint, text: str, layout, geometry: ChartGeometry, style: Style) -> Anchor:
+    x = across(geometry.frame, layout.x, point.effect)
+    y = down(geometry.frame, layout.y, point.se)
+    size = name_size(text, style.small) if text else (0.0, 0.0)
+    return Anchor(x, y, point_size(style) / 2, *size)
+
+
+def _lines(layout: FunnelLayout, geometry: ChartGeometry) -> Iterator[Segment]:
+    """The lines of the panel in points: no name lies on them."""
+    bottom = layout.y.low
+    lines = [((0.0, 0.0), (0.0, bottom))] if layout.about == "null" else []
+    if layout.region is not None:
+        tip, *corners = _triangle(layout.region, layout)
+        lines += [(tip, end) for end in (*corners, (layout.centre, bottom))]
+    for ends in lines:
+        (x0, y0), (x1, y1) = (
+            (across(geometry.frame, layout.x, x), down(geometry.frame, layout.y, y))
+            for x, y in ends
+        )
+        yield x0, y0, x1, y1

@@ -105,6 +105,11 @@ def place_labels(
     return [room.take(anchor, led) for anchor in anchors]
 
 
+def beside(anchor: Anchor) -> PlacedLabel:
+    """To the upper right of a point, whatever lies there."""
+    return PlacedLabel(_box(anchor, 1, -1, 0.6 * anchor.radius + GAP), None)
+
+
 class _Room:
     """What is taken already."""
 
@@ -126,7 +131,7 @@ class _Room:
         return (
             box.within(self.frame)
             and not any(box.meets(other, AIR) for other in self.boxes)
-            and not any(box.meets(marker.box) for marker in self.markers)
+            and not any(box.meets(marker.box, AIR) for marker in self.markers)
             and not any(box.met_by(line) for line in (*self.lines, *self.leaders))
             and (leader is None or self._clear(leader, anchor))
         )

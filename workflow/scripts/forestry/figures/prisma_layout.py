@@ -129,16 +129,12 @@ def prisma_layout(flow: PrismaFlow, width_mm: float = DOUBLE_COLUMN_MM) -> Prism
         width=page,
         height=bottom + style.margin,
         title=title,
-        bands=tuple(_band(stage, [rows[i] for i in at], style, space) for stage, at in _stages()),
+        bands=tuple(_band(stage, [rows[i] for i in at], style, space) for stage, at in STAGES.items()),
         boxes=tuple(box for row in rows for box in row),
         arrows=tuple(_arrows(rows)),
         notes=tuple(notes),
         style=style,
     )
-
-
-def _stages() -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield from STAGES.items()
 
 
 # What a box says --------------------------------------------------------------------------
@@ -184,7 +180,7 @@ def _number(count: int | None) -> Spans:
 def _rows(
     flow: PrismaFlow, lefts: tuple[float, float], wide: float, y: float, style: Style, space
 ) -> list[tuple[Box, ...]]:
-    """A row a step, its boxes centred on one line; a row is as high as its stage's name."""
+    """A row a step; its boxes begin on one line, and so do their texts."""
     rows: list[tuple[Box, ...]] = []
     for i, step in enumerate(STEPS):
         boxes = [
@@ -193,12 +189,31 @@ def _rows(
             if key
         ]
         y += 0.6 * space.between if i == 0 else space.between
-        name = next(stage for stage, at in STAGES.items() if i in at)
-        named = width(name, style.body, True) + 2 * space.padding if len(STAGES[name]) == 1 else 0
-        high = max(named, *(box.height for box in boxes), 0)
-        rows.append(tuple(_moved(box, y + (high - box.height) / 2) for box in boxes))
-        y += high
+        rows.append(_row(boxes, y, _lowest(i, style, space)))
+        y = max(box.bottom for box in rows[-1])
     return rows
+
+
+def _row(boxes: Sequence[Box], top: float, lowest: float) -> tuple[Box, ...]:
+    """The boxes at `top`: the first at least `lowest` high, the others as high as the first."""
+    main = boxes[0]
+    down = max(lowest - main.height, 0.0) / 2
+    high = main.height + 2 * down
+    return tuple(
+        replace(
+            box,
+            top=top,
+            height=max(box.height + (2 * down if box is main else down), high),
+            texts=tuple(replace(text, y=text.y + top + down) for text in box.texts),
+        )
+        for box in boxes
+    )
+
+
+def _lowest(row: int, style: Style, space: Spacing) -> float:
+    """How high the row of a stage must be that has no other, for the stage's name."""
+    stage = next(stage for stage, rows in STAGES.items() if row in rows)
+    return width(stage, style.body, True) + 1.2 * style.body if len(STAGES[stage]) == 1 else 0.0
 
 
 def _box(key: str, lines: Sequence[Line], left: float, wide: float, style: Style, space) -> Box:
@@ -238,11 +253,6 @@ def _baseline(line: int, style: Style) -> float:
     return line * leading + (leading + CAP_HEIGHT * style.body) / 2
 
 
-def _moved(box: Box, top: float) -> Box:
-    texts = tuple(replace(text, y=text.y + top - box.top) for text in box.texts)
-    return replace(box, top=top, texts=texts)
-
-
 def _title(left: float, right: float, style: Style, space: Spacing) -> Box:
     lines = wrap((Span(TITLE),), right - left - 2 * space.padding, style.body, True)
     texts = []
@@ -260,9 +270,6 @@ def _title(left: float, right: float, style: Style, space: Spacing) -> Box:
 def _band(stage: str, rows: Sequence[tuple[Box, ...]], style: Style, space: Spacing) -> Band:
     boxes = [box for row in rows for box in row]
     top, bottom = min(box.top for box in boxes), max(box.bottom for box in boxes)
-    # A single row may be lower than the name of its stage.
-    lack = max(width(stage, style.body, True) + 2 * space.padding - (bottom - top), 0.0)
-    top, bottom = top - lack / 2, bottom + lack / 2
     x = style.margin + (space.band + CAP_HEIGHT * style.body) / 2
     text = Text(stage, x, (top + bottom) / 2, style.body, "center", True, False, style.accent)
     return Band(stage, style.margin, top, space.band, bottom - top, text)

@@ -66,5 +66,10 @@ def _figure(figure: FigureEntry, room: Path) -> dict:
         raise ValueError(f"{figure.name}: no file {figure.pdf}")
     image = f"figure-{len(list(room.glob('figure-*.pdf'))) + 1}.pdf"
     shutil.copyfile(figure.pdf, room / image)
-    return {"id": figure.id, "name": figure.name, "title": figure.title, "legend": figure.legend,
-            "image": image}
+    return {
+        "id": figure.id,
+        "name": figure.name,
+        "title": figure.title,
+        "legend": figure.legend,
+        "image": image,
+    }

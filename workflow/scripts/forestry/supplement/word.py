@@ -493,7 +493,5 @@ def _fit(picture) -> None:
     """No wider than two columns and no higher than a page, at its own size if smaller."""
     from docx.shared import Mm
 
-    scale = min(
-        1.0, Mm(FIGURE_WIDTH_MM) / picture.width, Mm(FIGURE_HEIGHT_MM) / picture.height
-    )
+    scale = min(1.0, Mm(FIGURE_WIDTH_MM) / picture.width, Mm(FIGURE_HEIGHT_MM) / picture.height)
     picture.width, picture.height = round(picture.width * scale), round(picture.height * scale)

@@ -146,7 +146,8 @@ class _Sheet:
             return
         if column.kind == "judgement" and cell in JUDGEMENTS:
             colour = {"bg_color": JUDGEMENTS[cell]}
-        self.sheet.write_string(at, i, cell, self._style(column, **colour))
+        write = self.sheet.write_string if cell else self.sheet.write_blank
+        write(at, i, cell, self._style(column, **colour))
 
     def _section(self, at: int, row: Row) -> None:
         style = self.formats(bold=True, font_color=ACCENT, bg_color=TINT)
@@ -166,7 +167,12 @@ class _Sheet:
             self._height(at + i, [(note, sum(self.widths))])
 
     def _style(self, column: Column, **more):
-        wanted = {"align": column.align, "text_wrap": True, "bottom": HAIRLINE, "bottom_color": HAIR}
+        wanted = {
+            "align": column.align,
+            "text_wrap": True,
+            "bottom": HAIRLINE,
+            "bottom_color": HAIR,
+        }
         return self.formats(**(wanted | more))
 
     def _over(self, row: int, first: int, last: int, text: str, style) -> None:
