@@ -177,7 +177,8 @@ def test_every_tau2_estimator_and_interval_of_the_library_has_words():
 def test_nothing_or_one_study_pooled(kind, k):
     effects = (effect("a"), effect("d", "unavailable"))[1 - k :]
     row = nothing(k, n=20 if k else None, events=8 if k else None)
-    said = text(kind, row, effects=effects, weights=(weight("a"),) if k else ())
+    rows = [weight(one.study_id, one.usable) for one in effects]
+    said = text(kind, row, effects=effects, weights=rows)
     assert "pooled estimate" not in said and "None" not in said
     assert "No public number was found for 1 study." in said
     if kind != "funnel":
@@ -204,8 +205,10 @@ def test_derived_reconstructed_converted_and_hidden_rows_are_counted():
         effect("c", "reconstructed"),
         effect("d", "unavailable"),
         effect("e", usable=False, reason="mean without a spread"),
+        effect("another step's", "unavailable"),
     )
-    said = text("forest", effects=effects, weights=[weight(study) for study in "abc"])
+    rows = [weight(study, study in "abc") for study in "abcde"]
+    said = text("forest", effects=effects, weights=rows)
     assert "Not as printed: Hozo 2005 from median and range (1 study); 0.5 added (1 study)." in said
     assert (
         "The numbers of 2 studies were derived by arithmetic from published figures, "
@@ -214,6 +217,15 @@ def test_derived_reconstructed_converted_and_hidden_rows_are_counted():
     assert "The numbers of 1 study (†) were reconstructed from a published pooled result." in said
     assert "No public number was found for 1 study." in said
     assert "Not pooled: e (mean without a spread)." in said
+
+
+def test_a_model_of_counts_needs_no_correction_but_a_point_does():
+    added = "0.5 added to the cells of a study with a zero cell"
+    effects = (effect("a", obtained=f"as printed; {added}"), effect("b"))
+    assert added not in text("forest", effects=effects)
+    told = f"Not as printed: {added} (1 study)."
+    assert told in text("funnel", effects=effects)
+    assert told in text("forest", estimate(method="inverse_variance"), effects=effects)
 
 
 def test_derived_rows_that_are_left_out_are_not_counted():
@@ -256,6 +268,12 @@ def test_a_variant_that_leaves_none_out_says_so():
     assert said.endswith("Without conference abstracts. This leaves no study out.")
 
 
+def test_a_variant_of_nothing_does_not_claim_to_leave_none_out():
+    effects = (effect("d", "unavailable"),)
+    said = text("forest", nothing(0), variant_text="All", effects=effects, weights=())
+    assert "All." in said and "leaves" not in said
+
+
 # Other kinds ----------------------------------------------------------------------------
 
 
@@ -266,20 +284,21 @@ def test_a_funnel_tells_scale_lines_and_the_few():
         "scale and its standard error. The funnel is the pseudo-95% confidence region about the "
         "random-effects estimate."
     )
-    assert "Shading bounds significance at p=0.1 and 0.05." in said
+    assert "Shades end where a study differs from it with p=0.1 and 0.05." in said
+    row = estimate(measure="risk_ratio", method="mantel_haenszel")
+    assert "differs from no effect with p=0.05." in text("funnel", row, contours=(0.05,))
     assert "Trim and fill added 3 studies, shown as open points." in said
     assert said.endswith("With fewer than 10 studies, asymmetry cannot be told from chance.")
 
 
 def test_a_funnel_of_ten_studies_has_no_warning():
     said = text("funnel", estimate(k=10))
-    assert "fewer than" not in said and "Trim" not in said and "Shading" not in said
+    assert "fewer than" not in said and "Trim" not in said and "Shades" not in said
 
 
 def test_a_funnel_of_one_study_has_no_funnel():
-    assert "Nothing was pooled, so no funnel is drawn." in text(
-        "funnel", nothing(1), effects=(effect("a"),), weights=(weight("a"),)
-    )
+    said = text("funnel", nothing(1), effects=(effect("a"),), weights=(weight("a"),))
+    assert said.endswith("Nothing was pooled, so no funnel is drawn.")
 
 
 def test_subgroups_and_the_test_between_them():

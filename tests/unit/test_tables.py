@@ -429,6 +429,11 @@ def test_an_outcome_without_a_reported_result_is_named():
         )
 
 
+def test_an_outcome_without_any_row_keeps_its_unit():
+    assert Outcome("ild", "Stable", measure="proportion").titled("").endswith("%")
+    assert Outcome("ck", "Creatine kinase", "IU/L").titled("") == "Creatine kinase, IU/L"
+
+
 def test_reconstructed_rows_are_marked():
     table = pooled_table(
         [Outcome("pr", "R")], [estimate(k_reconstructed=2)], {"pr": []}, id="2", title=""

@@ -1,23 +1,27 @@
-# The published results beside the computed ones.
+# The published results, beside the computed ones and against themselves.
 #
-# In:    resources/published.csv, results/estimates.csv, results/effects/
-# Out:   results/audit.csv
-# Steps: audit  each published result, its computed one, a verdict and its reason
+# In:    resources/published.csv, published_tests.csv where there is one, results/
+# Out:   results/audit.csv, results/consistency.csv
+# Steps: audit  each published result, its computed one, a verdict and its reason; and what
+#               the printed numbers say of each other
 
 
 rule audit:
     input:
         published="resources/published.csv",
+        tests=REVIEW.published_tests,
         estimates="results/estimates.csv",
+        weights="results/weights.csv",
         effects=collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
         code=code("audit.py"),
     output:
         audit="results/audit.csv",
+        consistency="results/consistency.csv",
     log:
         "logs/audit.log",
     conda:
         "../envs/forestry.yaml"
     params:
-        settings={"outcomes": list(REVIEW.outcomes)},
+        settings=REVIEW.audit_settings(),
     script:
         "../scripts/audit.py"

@@ -21,10 +21,16 @@ except GateClosed as closed:
     raise WorkflowError(str(closed))
 
 REVIEW = Review(config, RESOURCES)
+KINDS = ["forest", "subgroup_forest"]
 
 
 wildcard_constraints:
     outcome="|".join(REVIEW.outcomes),
+
+
+def one_of(names):
+    """A wildcard constraint: one of the names; of none, nothing matches."""
+    return "|".join(names) or "(?!)"
 
 
 def code(script):
@@ -44,6 +50,13 @@ def pool_settings(wildcards):
     return REVIEW.pool_settings(wildcards.outcome)
 
 
+def diagnose_settings(wildcards):
+    return {
+        "influence": REVIEW.influence_settings(wildcards.outcome),
+        "bias": REVIEW.bias_settings(wildcards.outcome),
+    }
+
+
 def subgroup_effects_settings(wildcards):
     return REVIEW.subgroup_effects_settings(wildcards.outcome)
 
@@ -56,6 +69,10 @@ def forest_settings(wildcards):
     return REVIEW.forest_settings(wildcards.figure)
 
 
+def subgroup_forest_settings(wildcards):
+    return REVIEW.subgroup_forest_settings(wildcards.figure)
+
+
 def of_figure(pattern):
     """An input function: the path of the outcome that a figure draws."""
 
@@ -63,3 +80,19 @@ def of_figure(pattern):
         return pattern.format(outcome=REVIEW.figures[wildcards.figure].outcome)
 
     return path
+
+
+def final_files():
+    """Everything that a run makes for a reader."""
+    tables = ["estimates", "weights", "heterogeneity", "influence"]
+    tables += ["subgroups"] if REVIEW.subgrouped else []
+    tables += ["bias"] if "bias" in config else []
+    tables += ["audit", "consistency"] if REVIEW.is_published else []
+    return [
+        *collect("results/{table}.csv", table=tables),
+        *collect(
+            "results/figures/{figure}.{format}",
+            figure=[figure for kind in KINDS for figure in REVIEW.figures_of(kind)],
+            format=["pdf", "svg", "png"],
+        ),
+    ]

@@ -2,7 +2,8 @@
 #
 # In:    results/effects/, results/pooled/
 # Out:   results/figures/<figure>.pdf, .svg, .png
-# Steps: forest  a forest plot of one outcome and variant
+# Steps: forest           a forest plot of one outcome and variant
+#        subgroup_forest  a forest plot of one subgroup step, in blocks
 
 
 rule forest:
@@ -18,10 +19,33 @@ rule forest:
     log:
         "logs/figures/{figure}.log",
     wildcard_constraints:
-        figure="|".join(REVIEW.figures_of("forest")),
+        figure=one_of(REVIEW.figures_of("forest")),
     conda:
         "../envs/forestry.yaml"
     params:
         settings=forest_settings,
     script:
         "../scripts/forest.py"
+
+
+rule subgroup_forest:
+    input:
+        effects=of_figure("results/subgroups/{outcome}/effects.csv"),
+        estimates=of_figure("results/subgroups/{outcome}/estimates.csv"),
+        weights=of_figure("results/subgroups/{outcome}/weights.csv"),
+        tests=of_figure("results/subgroups/{outcome}/tests.csv"),
+        code=code("subgroup_forest.py"),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        svg="results/figures/{figure}.svg",
+        png="results/figures/{figure}.png",
+    log:
+        "logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(REVIEW.figures_of("subgroup_forest")),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=subgroup_forest_settings,
+    script:
+        "../scripts/subgroup_forest.py"

@@ -26,9 +26,14 @@ rule pool:
 
 rule collate:
     input:
-        tables=collect(
-            "results/pooled/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes
-        ),
+        tables=[
+            *collect(
+                "results/pooled/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes
+            ),
+            *collect(
+                "results/subgroups/{outcome}/{{table}}.csv", outcome=REVIEW.subgrouped
+            ),
+        ],
         code=code("collate.py"),
     output:
         table="results/{table}.csv",

@@ -166,10 +166,6 @@ def consistency(
     return findings
 
 
-def _finding(row, check: str, printed: str, recomputed: str, verdict: str, explanation: str):
-    return Finding(row.outcome, row.variant, check, printed, recomputed, verdict, explanation)
-
-
 # p from I2 and k -------------------------------------------------------------------------------
 
 
@@ -195,23 +191,30 @@ def _p_from_i2(row: Published) -> Finding:
     if i2 is None or p is None:
         return say("", NOT_CHECKABLE, "I2 and p are not both printed.")
     if k is None:
-        fitting = [str(k) for k in range(2, MOST_STUDIES + 1) if _meet(p_from_i2(i2, k), p)]
-        some = f"k = {' or '.join(fitting)} would fit" if fitting else "no k would fit"
-        return say("", NOT_CHECKABLE, f"The number of studies is not printed; {some}.")
+        fits = _fitting_k(i2, p)
+        return say("", NOT_CHECKABLE, f"The number of studies is not printed; {fits}.")
     if k.value < 2:
         return say("", NOT_CHECKABLE, "One study has no heterogeneity.")
     least, greatest = p_from_i2(i2, int(k.value))
-    recomputed = f"p = {_p_text(least)} to {_p_text(greatest)}"
+    recomputed = _p_text(least, greatest)
     if _meet((least, greatest), p):
         return say(recomputed, CONSISTENT, "The printed p is that of the printed I2.")
     if _overlap((least, greatest), p.cut_off):
         explanation = "The printed p is that of the printed I2 if its digits were cut off."
         return say(recomputed, CONSISTENT, explanation)
     explanation = (
-        f"An I2 of {row.i2}% from the Q of {row.k} studies means p between {_p_text(least)} "
-        f"and {_p_text(greatest)}, not {row.p_heterogeneity}."
+        f"An I2 of {row.i2}% from the Q of {row.k} studies means {recomputed}, "
+        f"not {row.p_heterogeneity}."
     )
     return say(recomputed, CONTRADICTION, explanation)
+
+
+def _fitting_k(i2: Printed, p: Printed) -> str:
+    fitting = [k for k in range(2, MOST_STUDIES + 1) if _meet(p_from_i2(i2, k), p)]
+    if not fitting:
+        return f"none up to {MOST_STUDIES} would fit"
+    first, last = fitting[0], fitting[-1]
+    return f"{first} would fit" if first == last else f"some from {first} to {last} would fit"
 
 
 def _meet(span: tuple[float, float], printed: Printed) -> bool:
@@ -273,19 +276,22 @@ def implied_scales(row: Published, level: float = 0.95) -> list[ImpliedScale]:
     list means that none does, whatever the rounding. Raises ValueError where the estimate
     or a limit is not printed.
     """
-    is_proportion = row.statistic == "proportion"
-    scales = ("raw", "logit", "log", "arcsine") if is_proportion else ("raw", "log")
-    found = (_implied(row, scale, is_proportion, level) for scale in scales)
+    found = (_implied(row, scale, level) for scale in _scales_of(row))
     return [implied for implied in found if implied]
 
 
-def _implied(row: Published, scale: str, is_proportion: bool, level: float) -> ImpliedScale | None:
+def _scales_of(row: Published) -> tuple[str, ...]:
+    return tuple(_TO_SCALE) if row.statistic == "proportion" else ("raw", "log")
+
+
+def _implied(row: Published, scale: str, level: float) -> ImpliedScale | None:
+    is_proportion = row.statistic == "proportion"
     spans = [_span(row, name, scale) for name in ("estimate", "ci_low", "ci_high")]
     if None in spans:
         return None
     middle, low, high = spans
-    at_floor = is_proportion and _printed_number(row, "ci_low").low <= 0
-    at_ceiling = is_proportion and _printed_number(row, "ci_high").high >= _whole(row)
+    at_floor = is_proportion and _printed_number(row, "ci_low").agrees(0.0)
+    at_ceiling = is_proportion and _printed_number(row, "ci_high").agrees(_whole(row))
     # A limit at the end of what is possible may have been clipped there from beyond it.
     least_low = -np.inf if at_floor else low.low
     most_high = np.inf if at_ceiling else high.high
@@ -340,17 +346,16 @@ def _interval(row: Published) -> Finding:
         return say("", NOT_CHECKABLE, "The estimate and both limits are not all printed.")
     fitting = implied_scales(row)
     if not fitting:
-        tried = "raw, logit, log or arcsine" if row.statistic == "proportion" else "raw or log"
+        tried = _or(_scales_of(row))
         explanation = (
             f"The interval is not around its estimate on any scale ({tried}): "
             "at least one of the three figures is not what was computed."
         )
         return say(_middles(row), CONTRADICTION, explanation)
     recomputed = "; ".join(
-        f"{implied.scale}, se {_range_text(implied.se_low, implied.se_high)}"
-        for implied in fitting
+        f"{implied.scale}, se {_range_text(implied.se_low, implied.se_high)}" for implied in fitting
     )
-    names = " or ".join(implied.scale for implied in fitting)
+    names = _or([implied.scale for implied in fitting])
     explanation = f"The interval is symmetric about its estimate on the {names} scale"
     if any(implied.clipped for implied in fitting):
         explanation += ", with a limit at the end of what a proportion can be"
@@ -375,11 +380,11 @@ def _references(row: Published) -> Finding:
     say = _sayer(row, "k_of_references", printed)
     if not listed or not row.k:
         return say("", NOT_CHECKABLE, "The number of studies and their list are not both printed.")
-    unlike = len(set(listed))
-    recomputed = f"{_count(len(listed), 'reference')}, {unlike} of them different"
-    if unlike == len(listed) == int(row.k):
+    repeated = len(listed) - len(set(listed))
+    recomputed = _count(len(listed), "reference") + (f", {repeated} repeated" if repeated else "")
+    if len(listed) == int(row.k) and not repeated:
         return say(recomputed, CONSISTENT, "As many references as studies are printed.")
-    explanation = f"{_count(len(listed), 'reference')} are printed for {_count(int(row.k))}."
+    explanation = f"{recomputed} are printed for {_count(int(row.k))}."
     return say(recomputed, CONTRADICTION, explanation)
 
 
@@ -435,15 +440,17 @@ def _total(row: Published, sheet: _Sheet) -> Finding:
     known = [n for n in sizes.values() if n is not None]
     unknown, left = len(sizes) - len(known), int(row.n) - sum(known)
     recomputed = f"{sum(known)} patients in {_count(len(known))}, {unknown} of unknown size"
+    other = "one of the two counts other patients"
     held = f"the sheet holds {sum(known)} patients in {_count(len(known))} of this result"
     if not unknown and not left:
         return say(recomputed, CONSISTENT, "The sheet's sizes add up to the printed total.")
     if not unknown:
-        return say(recomputed, CONTRADICTION, f"{row.n} patients are printed, and {held}.")
+        explanation = f"{row.n} patients are printed, and {held}: {other}."
+        return say(recomputed, CONTRADICTION, explanation)
     if left < unknown:
         explanation = (
             f"{row.n} patients are printed, and {held}, "
-            f"which leaves {max(left, 0)} for {unknown} more."
+            f"which leaves {max(left, 0)} for {unknown} more: {other}."
         )
         return say(recomputed, CONTRADICTION, explanation)
     explanation = f"{left} patients are left for {_count(unknown)} whose size is not known."
@@ -495,8 +502,8 @@ def _implied_n(row: Published) -> Finding:
         )
         return say(recomputed, CONTRADICTION, explanation)
     explanation = (
-        f"The interval would be that of {_whole_numbers(least, most)} patients without "
-        f"heterogeneity; another model or a trace of heterogeneity would explain it too."
+        f"The interval would be that of {_whole_numbers(least, most)} patients; "
+        "another model or a trace of heterogeneity would explain it too."
     )
     return say(recomputed, NOT_CHECKABLE, explanation)
 
@@ -536,30 +543,33 @@ class PrintedQ:
     p_high: float
 
 
-def printed_q_between(groups: Sequence[Published], level: float = 0.95) -> PrintedQ | None:
+def printed_q_between(groups: Sequence[Published], level: float = 0.95) -> list[PrintedQ]:
     """The test for subgroup differences that the groups' printed results give.
 
     Q = sum W_g (mu_g - mu.)^2 with W_g = 1/se_g^2 on G - 1 degrees of freedom (Borenstein et
-    al. 2009, ch. 19), on the first scale (raw, logit, log, arcsine) on which all their
-    intervals are symmetric; a limit at the end of what a proportion can be is mirrored. None
-    where they share no scale. Raises ValueError for fewer than two groups.
+    al. 2009, ch. 19), on every scale (raw first) on which all their intervals are symmetric;
+    a limit at the end of what a proportion can be is mirrored. An empty list means that the
+    groups share no scale. Raises ValueError for fewer than two groups.
     """
     if len(groups) < 2:
         raise ValueError(f"a test between groups needs two or more, not {len(groups)}")
     found = [{implied.scale: implied for implied in implied_scales(row, level)} for row in groups]
     shared = [scale for scale in _TO_SCALE if all(scale in implied for implied in found)]
-    if not shared:
-        return None
-    scale = shared[0]
-    implied = [of_group[scale] for of_group in found]
-    if not all(np.isfinite(of_group.se) and of_group.se > 0 for of_group in implied):
+    tests = (_q_on(scale, groups, [implied[scale] for implied in found]) for scale in shared)
+    return [test for test in tests if test]
+
+
+def _q_on(scale: str, groups, implied: Sequence[ImpliedScale]) -> PrintedQ | None:
+    if not all(0 < of_group.se <= of_group.se_high < np.inf for of_group in implied):
         return None
     spans = [_span(row, "estimate", scale) for row in groups]
+    mu, se, se_low, se_high = (
+        np.array([getattr(of_group, name) for of_group in implied])
+        for name in ("estimate", "se", "se_low", "se_high")
+    )
     df = len(groups) - 1
-    mu = np.array([of_group.estimate for of_group in implied])
-    q = _spread_of(mu, np.array([of_group.se for of_group in implied]))
-    q_low = _least_spread(spans, np.array([of_group.se_high for of_group in implied]))
-    q_high = _most_spread(spans, np.array([of_group.se_low for of_group in implied]))
+    q = _spread_of(mu, se)
+    q_low, q_high = _least_spread(spans, se_high), _most_spread(spans, se_low)
     p, p_high, p_low = (float(chdtrc(df, value)) for value in (q, q_low, q_high))
     return PrintedQ(scale, df, q, q_low, q_high, p, p_low, p_high)
 
@@ -599,7 +609,7 @@ def _test_findings(test: PublishedTest, published: Mapping) -> list[Finding]:
     findings = [_test_p(test)]
     if test.test_claimed == SUBGROUP_DIFFERENCES:
         groups = _groups(test, published)
-        between = printed_q_between(groups) if _have_intervals(groups) else None
+        between = printed_q_between(groups) if _have_intervals(groups) else []
         findings += [_test_df(test, groups), _test_statistic(test, between)]
         findings.append(_test_conclusion(test, between))
     return findings
@@ -629,16 +639,16 @@ def _test_p(test: PublishedTest) -> Finding:
     if q is None or df is None or p is None or df.value < 1:
         return say("", NOT_CHECKABLE, "Statistic, degrees of freedom and p are not all printed.")
     span = _p_of_q(df.value, q.low, q.high)
-    recomputed = f"p = {_p_text(span[0])} to {_p_text(span[1])}"
+    recomputed = _p_text(*span)
     if _meet(span, p):
         return say(recomputed, CONSISTENT, "The printed p is that of the statistic.")
     cut = _p_of_q(df.value, *q.cut_off)
-    if _overlap(span, p.cut_off) or _meet(cut, p) or _overlap(cut, p.cut_off):
+    if any(_overlap(a, b) for a in (span, cut) for b in ((p.low, p.high), p.cut_off)):
         explanation = "The printed p is that of the statistic if digits were cut off, not rounded."
         return say(recomputed, CONSISTENT, explanation)
     explanation = (
-        f"{test.statistic} on {test.df} degrees of freedom means p between "
-        f"{_p_text(span[0])} and {_p_text(span[1])}, not {test.p}."
+        f"{test.statistic} on {_count(int(df.value), 'degree')} of freedom means {recomputed}, "
+        f"not {test.p}."
     )
     return say(recomputed, CONTRADICTION, explanation)
 
@@ -664,44 +674,53 @@ def _test_df(test: PublishedTest, groups: Sequence[Published]) -> Finding:
     return say(recomputed, CONTRADICTION, explanation)
 
 
-def _test_statistic(test: PublishedTest, between: PrintedQ | None) -> Finding:
+def _test_statistic(test: PublishedTest, between: Sequence[PrintedQ]) -> Finding:
     say = _sayer(test, "test_statistic", _test_text(test))
     q = read_printed(test.statistic)
-    if q is None or between is None:
+    if q is None or not between:
         return say("", NOT_CHECKABLE, _NO_Q_BETWEEN)
-    if _meet((between.q_low, between.q_high), q):
-        return say(_between_text(between), CONSISTENT, "Q is that between the printed groups.")
-    explanation = (
-        f"The printed groups give a Q between them of {between.q_low:.3g} to "
-        f"{between.q_high:.3g}, not {test.statistic}."
-    )
-    return say(_between_text(between), CONTRADICTION, explanation)
+    recomputed = _between_text(between)
+    if any(_meet((found.q_low, found.q_high), q) for found in between):
+        return say(recomputed, CONSISTENT, "Q is that between the printed groups.")
+    ranges = [f"{found.q_low:.3g} to {found.q_high:.3g} ({found.scale})" for found in between]
+    explanation = f"The printed groups give a Q between them of {_or(ranges)}, not {q.value:g}."
+    return say(recomputed, CONTRADICTION, explanation)
 
 
-def _test_conclusion(test: PublishedTest, between: PrintedQ | None) -> Finding:
+def _test_conclusion(test: PublishedTest, between: Sequence[PrintedQ]) -> Finding:
     say = _sayer(test, "test_conclusion", _test_text(test))
     p = read_printed(test.p)
-    if p is None or between is None:
+    if p is None or not between:
         return say("", NOT_CHECKABLE, _NO_Q_BETWEEN)
-    claimed = p.value <= SIGNIFICANT and p.sign != ">"
-    found = f"Q between the groups is {between.q:.2g} on {_count(between.df, 'degree')} of freedom"
-    p_text = f"p = {between.p:.2g}; {between.p_low:.2g} to {between.p_high:.2g} by the rounding"
-    if between.p_low <= SIGNIFICANT < between.p_high:
-        explanation = f"{found} ({p_text}), which the rounding leaves on either side of 0.05."
-        return say(_between_text(between), NOT_CHECKABLE, explanation)
-    significant = between.p_high <= SIGNIFICANT
-    differ = "differ significantly" if significant else "do not differ significantly"
-    verdict = CONSISTENT if significant == claimed else CONTRADICTION
-    printed = "" if verdict == CONSISTENT else f" although p = {test.p} is printed"
-    explanation = f"The groups {differ}{printed}: {found} ({p_text})."
-    return say(_between_text(between), verdict, explanation)
+    first, recomputed = between[0], _between_text(between)
+    span = min(found.p_low for found in between), max(found.p_high for found in between)
+    found = (
+        f"Q between them is {first.q:.3g} on {_count(first.df, 'degree')} of freedom, "
+        f"p = {first.p:.2g} ({span[0]:.2g} to {span[1]:.2g} by rounding and scale)"
+    )
+    significant, claimed = _significant(*span), _significant(p.low, p.high)
+    if significant is None or claimed is None:
+        explanation = f"Rounding leaves the groups' difference on either side of 0.05: {found}."
+        return say(recomputed, NOT_CHECKABLE, explanation)
+    differ = "differ" if significant else "do not differ"
+    if significant == claimed:
+        return say(recomputed, CONSISTENT, f"The groups {differ} significantly: {found}.")
+    explanation = f"The groups {differ} significantly although p = {test.p} is printed: {found}."
+    return say(recomputed, CONTRADICTION, explanation)
+
+
+def _significant(p_low: float, p_high: float) -> bool | None:
+    """Whether p is at most 0.05; None where its range holds both answers."""
+    return None if p_low <= SIGNIFICANT < p_high else p_high <= SIGNIFICANT
 
 
 _NO_Q_BETWEEN = "The groups' printed results do not give a Q between them."
 
 
-def _between_text(between: PrintedQ) -> str:
-    return f"Q = {between.q:.3g}, df = {between.df}, p = {_p_text(between.p)}"
+def _between_text(between: Sequence[PrintedQ]) -> str:
+    first = between[0]
+    p = _p_text(first.p, first.p)
+    return f"Q = {first.q:.3g}, df = {first.df}, {p}, {first.scale} scale"
 
 
 # Words -----------------------------------------------------------------------------------------
@@ -724,8 +743,18 @@ def _count(number: int, noun: str = "study") -> str:
     return f"{number} studies" if noun == "study" else f"{number} {noun}s"
 
 
-def _p_text(p: float) -> str:
-    return "<0.0001" if p < 1e-4 else f"{p:.2g}"
+def _p_text(least: float, greatest: float) -> str:
+    """ "p = 0.011 to 0.013", "p = 0.26" or "p < 0.0001"."""
+    if greatest < 1e-4:
+        return "p < 0.0001"
+    if least < 1e-4:
+        return f"p up to {greatest:.2g}"
+    one, other = f"{least:.2g}", f"{greatest:.2g}"
+    return f"p = {one}" if one == other else f"p = {one} to {other}"
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _range_text(low: float, high: float) -> str:

@@ -104,24 +104,26 @@ def included(
 def bias_rows(
     effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
 ) -> list[BiasRecord]:
-    """The declared tests of small-study effects in each variant.
+    """The declared tests of small-study effects that the measure allows, in each variant.
 
-    With `few_studies: skip`, a variant with fewer than ten studies has its rows without
-    numbers and a note; with `flag` the numbers are given and flagged.
+    A variant with fewer than `fewest_studies` has its rows, without numbers and with a note.
     """
+    tests = TESTS.get(settings["measure"], EFFECT_TESTS)
     return [
-        bias_record(settings["outcome"], variant, _bias_test(test, kept, settings))
+        bias_record(settings["outcome"], variant, _bias_test(tests[test], kept, settings))
         for variant in settings["variants"]
         for kept in [included(effects, weights, variant)]
         for test in settings["tests"]
+        if test in tests
     ]
 
 
-def _bias_test(test: str, kept: Sequence[StudyEffect], settings: Mapping) -> BiasTest:
-    if len(kept) < bias.USUAL_MINIMUM and settings["few_studies"] == "skip":
-        note = f"fewer than {bias.USUAL_MINIMUM} studies: not tested"
-        return BiasTest(test, len(kept), None, None, None, None, None, True, note)
-    return TESTS[test](kept)
+def _bias_test(test, kept: Sequence[StudyEffect], settings: Mapping) -> BiasTest:
+    found = test(kept)
+    if len(kept) >= settings["fewest_studies"]:
+        return found
+    note = f"fewer than {settings['fewest_studies']} studies: not tested"
+    return BiasTest(found.test, len(kept), None, None, None, None, None, True, note)
 
 
 def _array(kept: Sequence[StudyEffect], name: str) -> np.ndarray:
@@ -135,12 +137,23 @@ def _of(test, *columns, **fixed):
 
 _ARMS = ("events", "total", "control_events", "control_total")
 
+EFFECT_TESTS = {"egger": _of(bias.egger, "yi", "vi"), "begg": _of(bias.begg, "yi", "vi")}
+PROPORTION_TESTS = {
+    "peters": _of(bias.peters_proportion, "events", "total"),
+    "score": _of(bias.score_proportion, "events", "total"),
+}
+
+
+def _two_arm_tests(measure: str) -> dict:
+    return {
+        "harbord": _of(bias.harbord, *_ARMS, measure=measure),
+        "peters": _of(bias.peters, *_ARMS),
+    }
+
+
+# Which of the declared tests a measure allows, and what they are for it.
 TESTS = {
-    "egger": _of(bias.egger, "yi", "vi"),
-    "begg": _of(bias.begg, "yi", "vi"),
-    "harbord_odds_ratio": _of(bias.harbord, *_ARMS, measure="odds_ratio"),
-    "harbord_risk_ratio": _of(bias.harbord, *_ARMS, measure="risk_ratio"),
-    "peters": _of(bias.peters, *_ARMS),
-    "peters_proportion": _of(bias.peters_proportion, "events", "total"),
-    "score_proportion": _of(bias.score_proportion, "events", "total"),
+    "proportion": EFFECT_TESTS | PROPORTION_TESTS,
+    "risk_ratio": EFFECT_TESTS | _two_arm_tests("risk_ratio"),
+    "odds_ratio": EFFECT_TESTS | _two_arm_tests("odds_ratio"),
 }

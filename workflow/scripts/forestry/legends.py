@@ -51,6 +51,7 @@ THINGS = {
     "risk_ratio": "risk ratios",
     "odds_ratio": "odds ratios",
 }
+SINGLE_ARM = ("proportion", "mean")  # these have no value of no effect
 SCALES = {
     "raw": "untransformed {}",
     "identity": "{}",
@@ -80,6 +81,8 @@ I2_BASES = {
 }
 MODELS = {"common": "common-effect", "random": "random-effects"}
 AS_PRINTED = "as printed"
+ADDED = "added to the cells"  # how effects name a continuity correction
+FROM_COUNTS = ("logistic_mixed", "exact_total")  # methods that need none
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Plot:
     labels: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
     pooling: Mapping = field(default_factory=dict)
-    differences: HeterogeneityTest | None = None  # subgroup_forest: the test between groups
+    differences: HeterogeneityTest | None = None  # subgroup_forest: between groups; read by name
     contours: Sequence[float] = ()  # funnel: the p values that shading bounds
     filled: int | None = None  # funnel: points added by trim and fill; None if not shown
     boxes: Mapping[str, int | None] = field(default_factory=dict)  # prisma_flow: count by box
@@ -147,6 +150,12 @@ class Plot:
         return tuple(row for row in self.weights if (row.outcome, row.variant) == here)
 
     @property
+    def members(self) -> tuple[StudyEffect, ...]:
+        """The studies that the figure speaks of: a subgroup step leaves others out of it."""
+        named = {row.study_id for row in self.shares}
+        return tuple(effect for effect in self.effects if not named or effect.study_id in named)
+
+    @property
     def pooled(self) -> tuple[StudyEffect, ...]:
         """The studies pooled, in the whole or in a group."""
         included = {row.study_id for row in self.shares if row.included}
@@ -174,8 +183,8 @@ def funnel_legend(plot: Plot) -> Legend:
     row = plot.reported
     if row.k == 0:
         return Legend(title, _prose([_nothing_to_pool(row, "shown"), *_rows(plot)]))
-    said = [_points(plot, row), *_lines(plot, row), *_rows(plot)]
-    if row.k < USUAL_MINIMUM:
+    said = [_points(plot, row), *_lines(plot, row), *_rows(plot, points=True)]
+    if 2 <= row.k < USUAL_MINIMUM:
         said.append(
             f"with fewer than {USUAL_MINIMUM} studies, asymmetry cannot be told from chance"
         )
@@ -354,19 +363,25 @@ def _lines(plot: Plot, row: Estimate) -> list[str]:
     model = MODELS[row.model]
     said = [f"the funnel is the pseudo-{level}% confidence region about the {model} estimate"]
     if plot.contours:
-        levels = listed(f"{p:g}" for p in plot.contours)
-        said.append(f"shading bounds significance at p={levels}")
+        said.append(_contours(plot, row))
     if plot.filled is not None:
         added = f"{studies(plot.filled)}, shown as open points" if plot.filled else "no study"
         said.append(f"trim and fill added {added}")
     return said
 
 
+def _contours(plot: Plot, row: Estimate) -> str:
+    levels = f"p={listed(f'{p:g}' for p in plot.contours)}"
+    if row.measure in SINGLE_ARM:
+        return f"shades end where a study differs from it with {levels}"
+    return f"shades end where a study differs from no effect with {levels}"
+
+
 # Rows: left out, derived, not public ----------------------------------------------------------
 
 
-def _rows(plot: Plot) -> list[str]:
-    said = (*_left_out(plot), *_converted(plot), _derived(plot), _reconstructed(plot))
+def _rows(plot: Plot, points: bool = False) -> list[str]:
+    said = (*_left_out(plot), *_converted(plot, points), _derived(plot), _reconstructed(plot))
     return [told for told in (*said, *_unusable(plot)) if told]
 
 
@@ -381,7 +396,7 @@ def _left_out(plot: Plot) -> list[str]:
             usable.discard(row.study_id)
             reasons.setdefault(_reason(row.reason), []).append(row.study_id)
     if not reasons:
-        return [*rule, "this leaves no study out"] if rule else []
+        return [*rule, "this leaves no study out"] if rule and pooled else rule
     told = [f"{_named(ids, plot)} ({reason})" for reason, ids in reasons.items()]
     return [*rule, f"left out: {'; '.join(told)}"]
 
@@ -397,12 +412,17 @@ def _named(ids: Sequence[str], plot: Plot) -> str:
     return listed(plot.labels.get(id, id) for id in ids)
 
 
-def _converted(plot: Plot) -> list[str]:
-    """How numbers were obtained that are not pooled as printed, with the number of studies."""
+def _converted(plot: Plot, points: bool) -> list[str]:
+    """How numbers were obtained that are not pooled as printed, with the number of studies.
+
+    A model of counts takes them as they are: there a continuity correction matters only
+    where each study is a point on the scale of analysis.
+    """
+    as_counts = plot.reported.method in FROM_COUNTS and not points
     ways: dict[str, int] = {}
     for effect in plot.pooled:
         for way in effect.obtained.split("; "):
-            if way and way != AS_PRINTED:
+            if way and way != AS_PRINTED and not (as_counts and ADDED in way):
                 ways[way] = ways.get(way, 0) + 1
     told = [f"{way} ({studies(number)})" for way, number in ways.items()]
     return [f"not as printed: {'; '.join(told)}"] if told else []
@@ -429,10 +449,10 @@ def _reconstructed(plot: Plot) -> str:
 
 def _unusable(plot: Plot) -> list[str]:
     """Studies without a public number, then those whose numbers do not suffice, by reason."""
-    hidden = sum(effect.status == "unavailable" for effect in plot.effects)
+    hidden = sum(effect.status == "unavailable" for effect in plot.members)
     said = [f"no public number was found for {studies(hidden)}"] if hidden else []
     reasons: dict[str, list[str]] = {}
-    for effect in plot.effects:
+    for effect in plot.members:
         if not effect.usable and effect.status != "unavailable":
             reasons.setdefault(effect.reason or "no usable number", []).append(effect.study_id)
     return said + [f"not pooled: {_named(ids, plot)} ({why})" for why, ids in reasons.items()]

@@ -60,6 +60,17 @@ class Review:
         """The outcomes with sequential subgroups."""
         return tuple(self.config.get("subgroups", {}))
 
+    @property
+    def published_tests(self) -> list[str]:
+        """The table of tests that the article prints, where there is one."""
+        table = self.resources / "published_tests.csv"
+        return [str(table)] if table.exists() else []
+
+    @property
+    def is_published(self) -> bool:
+        """Whether there are published results to compare with."""
+        return (self.resources / "published.csv").exists()
+
     def figures_of(self, kind: str) -> tuple[str, ...]:
         """The ids of the figures of a kind."""
         return tuple(id for id, figure in self.figures.items() if figure.kind == kind)
@@ -113,6 +124,39 @@ class Review:
             **{key: declared[key] for key in wanted if key in declared},
             **self.config.get("figures", {}),
         }
+
+    def influence_settings(self, outcome: str) -> dict:
+        """Which variant's studies are looked at one by one, and how they are pooled."""
+        main = next(iter(self.config["variants"]))
+        pooling = dict(self._pooling(outcome))
+        return {"outcome": outcome, "variant": main, "pooling": pooling}
+
+    def bias_settings(self, outcome: str) -> dict:
+        """The tests of small-study effects, for every variant."""
+        bias = self.config.get("bias", {})
+        return {
+            "outcome": outcome,
+            "measure": self.config["outcomes"][outcome]["measure"],
+            "variants": list(self.config["variants"]),
+            "tests": list(bias.get("tests", ())),
+            "fewest_studies": bias.get("fewest_studies", 10),
+        }
+
+    def subgroup_forest_settings(self, figure: str) -> dict:
+        """As `forest_settings`, with the names of the groups."""
+        declared = self.config["subgroups"][self.figures[figure].outcome]
+        return {**self.forest_settings(figure), "groups": dict(declared.get("groups", {}))}
+
+    def audit_settings(self) -> dict:
+        """Where the audit finds what was published: subgroups by step, studies by reference."""
+        groups = {
+            f"subgroup{number}_{group}": [step["name"], group]
+            for outcome in self.subgrouped
+            for number, step in enumerate(self.subgroup_settings(outcome)["steps"], start=1)
+            for group in step["order"]
+        }
+        refs = {row["ref"]: id for id, row in self.studies.items() if row.get("ref")}
+        return {"outcomes": list(self.outcomes), "subgroups": groups, "refs": refs}
 
     def subgroup_effects_settings(self, outcome: str) -> dict:
         """As `effects_settings`, on the scale of the way of pooling of the subgroups."""

@@ -21,7 +21,7 @@ from forestry.heterogeneity import (
 from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
 from forestry.pool import Part, Pooled, joined, left_out, pool_part
-from forestry.results import StudyEffect
+from forestry.results import HeterogeneityTest, StudyEffect
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,23 @@ def pool_steps(effects: Sequence[StudyEffect], settings: Mapping) -> Subgroups:
     return Subgroups(
         joined([pooled for pooled, _ in steps]), tuple(test for _, tests in steps for test in tests)
     )
+
+
+def differences(tests: Sequence[SubgroupTest], step: str) -> HeterogeneityTest | None:
+    """The test for subgroup differences of a step; None where it could not be made."""
+    for test in tests:
+        if test.variant == step and test.test == "between" and test.statistic is not None:
+            return HeterogeneityTest(
+                outcome=test.outcome,
+                variant=step,
+                group="",
+                test="between",
+                k=test.k,
+                statistic=test.statistic,
+                df=test.df,
+                p_value=test.p_value,
+            )
+    return None
 
 
 def _step(effects, reasons, step, outcome, pooling):

@@ -106,7 +106,6 @@ def _points(pooled: Sequence[StudyEffect], settings: BaujatSettings) -> Iterator
 
 
 def _axis(values: Sequence[float], label: str) -> ChartAxis:
-    """From zero; of length one where all values are zero."""
-    high = max(values)
-    # Rounding alone is not influence.
-    return linear_axis(0.0, 1.06 * high if high > 1e-12 else 1.0, label)
+    """From a little below zero; to one where all values are zero but for rounding."""
+    high = max(values) if max(values) > 1e-12 else 1.0
+    return linear_axis(-0.04 * high, 1.06 * high, label)

@@ -43,6 +43,8 @@ Name = tuple[str, PlacedLabel]
 
 ASPECTS = {True: 0.86, False: 0.56}  # height of the panel by its width, in one column or two
 
+LEADERS = 22.0  # points: no name lies farther from its point
+
 
 def draw_funnel(layout: FunnelLayout, style: Style | None = None) -> Figure:
     """The figure of a layout.
@@ -241,7 +243,7 @@ def _place(texts, layout, geometry: ChartGeometry, style: Style) -> list[PlacedL
     written = [point for point, _ in texts]
     others = [point for point in layout.points if point not in written]
     markers = [_anchor(point, "", layout, geometry, style) for point in others]
-    return place_labels(anchors, geometry.frame, markers, list(_lines(layout, geometry)))
+    return place_labels(anchors, geometry.frame, markers, _lines(layout, geometry), LEADERS)
 
 
 def _anchor(point: FunnelPoint, text: str, layout, geometry: ChartGeometry, style: Style) -> Anchor:
@@ -252,15 +254,14 @@ def _anchor(point: FunnelPoint, text: str, layout, geometry: ChartGeometry, styl
 
 
 def _lines(layout: FunnelLayout, geometry: ChartGeometry) -> Iterator[Segment]:
-    """The lines of the panel in points: no name lies on them."""
+    """The lines about the pooled result in points: no name lies on them."""
     bottom = layout.y.low
-    lines = [((0.0, 0.0), (0.0, bottom))] if layout.about == "null" else []
-    if layout.region is not None:
-        tip, *corners = _triangle(layout.region, layout)
-        lines += [(tip, end) for end in (*corners, (layout.centre, bottom))]
-    for ends in lines:
+    if layout.region is None:
+        return
+    tip, *corners = _triangle(layout.region, layout)
+    for end in (*corners, (layout.centre, layout.y.low)):
         (x0, y0), (x1, y1) = (
             (across(geometry.frame, layout.x, x), down(geometry.frame, layout.y, y))
-            for x, y in ends
+            for x, y in (tip, end)
         )
         yield x0, y0, x1, y1

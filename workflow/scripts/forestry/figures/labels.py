@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 GAP = 1.3  # points between a marker and its name
 AIR = 0.6  # points around a name
 BESIDE = ((1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1))
-DIRECTIONS = 24
-DISTANCES = (7.0, 11.0, 16.0, 22.0, 29.0, 37.0, 46.0, 56.0, 67.0, 79.0)
+DIRECTIONS = tuple(
+    (math.cos(math.pi * i / 12), -math.sin(math.pi * i / 12)) for i in range(24)
+)  # from the right, upwards
+DISTANCES = tuple(6.0 + 4.5 * i for i in range(22))
+ROUNDS = 4  # those left out in one round are served first in the next
 
 Segment = tuple[float, float, float, float]  # x and y of both ends
 
@@ -93,16 +97,62 @@ def place_labels(
     frame: Box,
     markers: Iterable[Anchor] = (),
     lines: Iterable[Segment] = (),
-    led: bool = True,
+    farthest: float = DISTANCES[-1],
 ) -> list[PlacedLabel | None]:
-    """A place for the name of each anchor, those first in the list served first.
+    """A place for the name of each anchor, within `frame`; None where there is none.
 
-    `markers` are points without a name and `lines` what no name may cover. Names lie
-    within `frame`. Without `led` they lie beside their points only. None is a name for
-    which there is no place.
+    `markers` are points without a name, and `lines` what no name and no leading line may
+    cross. Names lie at most `farthest` points from their points. The names are served in
+    several orders, and once with all names to the right, which suits a crowd; the picture
+    with the fewest names left out is taken, of equal ones that with the shortest lines.
     """
-    room = _Room(frame, [*anchors, *markers], list(lines))
-    return [room.take(anchor, led) for anchor in anchors]
+    markers, lines = [*anchors, *markers], list(lines)
+    best: Placing | None = None
+    for order, rightwards in product(_orders(anchors), (False, True)):
+        for _ in range(ROUNDS):
+            room = _Room(frame, markers, lines, farthest, rightwards)
+            placing = _serve(anchors, order, room)
+            if best is None or placing.cost < best.cost:
+                best = placing
+            left = [i for i, label in enumerate(placing.labels) if label is None]
+            if not left:
+                break
+            order = [*left, *(i for i in order if i not in left)]
+        if best.cost == (0, 0.0):
+            break
+    return best.labels
+
+
+@dataclass(frozen=True)
+class Placing:
+    labels: list[PlacedLabel | None]
+
+    @property
+    def cost(self) -> tuple[int, float]:
+        return self.labels.count(None), round(sum(map(_length, self.labels)), 6)
+
+
+def _serve(anchors: Sequence[Anchor], order: Sequence[int], room: _Room) -> Placing:
+    labels: list[PlacedLabel | None] = [None] * len(anchors)
+    for i in order:
+        labels[i] = room.take(anchors[i])
+    return Placing(labels)
+
+
+def _orders(anchors: Sequence[Anchor]) -> Iterator[list[int]]:
+    given = list(range(len(anchors)))
+    yield given
+    yield given[::-1]
+    for key in (lambda i: anchors[i].x, lambda i: anchors[i].y):
+        yield sorted(given, key=key)
+        yield sorted(given, key=key)[::-1]
+
+
+def _length(label: PlacedLabel | None) -> float:
+    if label is None or label.leader is None:
+        return 0.0
+    x0, y0, x1, y1 = label.leader
+    return math.hypot(x1 - x0, y1 - y0)
 
 
 def beside(anchor: Anchor) -> PlacedLabel:
@@ -113,13 +163,17 @@ def beside(anchor: Anchor) -> PlacedLabel:
 class _Room:
     """What is taken already."""
 
-    def __init__(self, frame: Box, markers: list[Anchor], lines: list[Segment]):
+    def __init__(self, frame: Box, markers: list[Anchor], lines: list[Segment], farthest: float, rightwards):
         self.frame, self.markers, self.lines = frame, markers, lines
+        self.farthest, self.rightwards = farthest, rightwards
         self.boxes: list[Box] = []
         self.leaders: list[Segment] = []
 
-    def take(self, anchor: Anchor, led: bool) -> PlacedLabel | None:
-        for label in _candidates(anchor, led):
+    def take(self, anchor: Anchor) -> PlacedLabel | None:
+        # A name at the right edge has to turn back.
+        turned = anchor.box.right + GAP + anchor.width > self.frame.right
+        rightwards = self.rightwards and not turned
+        for label in _candidates(anchor, self.farthest, rightwards):
             if self._free(label, anchor):
                 self.boxes.append(label.box)
                 self.leaders += [label.leader] * (label.leader is not None)
@@ -137,34 +191,38 @@ class _Room:
         )
 
     def _clear(self, leader: Segment, anchor: Anchor) -> bool:
-        here = (anchor.x, anchor.y)
-        others = (marker for marker in self.markers if (marker.x, marker.y) != here)
+        # Of points that overlap none can be led to without touching another.
+        others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
         return (
-            not any(box.met_by(leader) for box in self.boxes)
-            and not any(marker.box.met_by(leader) for marker in others)
-            and not any(_cross(leader, other) for other in self.leaders)
+            not any(box.met_by(leader) for box in (*self.boxes, *others))
+            and not any(_cross(leader, other) for other in (*self.leaders, *self.lines))
         )
 
 
-def _candidates(anchor: Anchor, led: bool) -> Iterator[PlacedLabel]:
-    for across, down in BESIDE:
+def _candidates(anchor: Anchor, farthest: float, rightwards: bool) -> Iterator[PlacedLabel]:
+    for across, down in BESIDE[:1] if rightwards else BESIDE:
         # At a corner the name may come closer: the marker is round.
         reach = anchor.radius + GAP if not across * down else 0.6 * anchor.radius + GAP
-        yield PlacedLabel(_box(anchor, across, down, reach), None)
-    if not led:
-        return
+        yield PlacedLabel(_box(anchor, across * reach, down * reach, across, down), None)
     for distance in DISTANCES:
-        for i in range(DIRECTIONS):
-            angle = 2 * math.pi * i / DIRECTIONS
-            across, down = math.cos(angle), -math.sin(angle)
-            box = _box(anchor, across, down, anchor.radius + distance)
-            yield PlacedLabel(box, _leader(anchor, box))
+        if distance > farthest:
+            return
+        for across, down in DIRECTIONS:
+            reach = anchor.radius + distance
+            # The line may lead to the middle of the name or to one of its ends.
+            for side in (1.0,) if rightwards else dict.fromkeys((across, 1.0, -1.0)):
+                box = _box(anchor, across * reach, down * reach, side, down)
+                yield PlacedLabel(box, _leader(anchor, box))
 
 
-def _box(anchor: Anchor, across: float, down: float, reach: float) -> Box:
-    """The name's rectangle in a direction, with the side that faces the point at `reach`."""
-    x = anchor.x + across * reach - (1 - across) / 2 * anchor.width
-    y = anchor.y + down * reach - (1 - down) / 2 * anchor.height
+def _box(anchor: Anchor, dx: float, dy: float, side: float, down: float) -> Box:
+    """The name's rectangle at (dx, dy) from the point.
+
+    There lies its left end where `side` is 1, its right end where it is -1; and its top
+    where `down` is 1, its bottom where it is -1.
+    """
+    x = anchor.x + dx - (1 - side) / 2 * anchor.width
+    y = anchor.y + dy - (1 - down) / 2 * anchor.height
     return Box(x, y, x + anchor.width, y + anchor.height)
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 
-from forestry.figures.page import new_page, write
+from forestry.figures.chart import new_page, write
 from forestry.figures.prisma_layout import Arrow, PrismaLayout
 from forestry.figures.style import Style
 
@@ -34,7 +34,7 @@ def draw_prisma(layout: PrismaLayout) -> Figure:
         _draw_arrow(page, arrow, style)
     for box in (layout.title, *layout.boxes):
         write(page, box.texts)
-    write(page, [band.text for band in layout.bands], upwards=True)
+    write(page, [band.text for band in layout.bands], vertical=True)
     write(page, layout.notes)
     return figure
 

@@ -5,7 +5,7 @@ A count that is not given is not public. It is never worked out from the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 
@@ -101,7 +101,10 @@ class PrismaFlow:
         """
         _only_known(declared, [one.name for one in fields(cls)], "prisma")
         boxes = {key: _tally(key, declared.get(key)) for key in LABELS}
-        return cls(**boxes, note=declared.get("note") or "")
+        note = declared.get("note") or ""
+        if not isinstance(note, str):
+            raise ValueError(f"prisma.note is {note!r}, not a text")
+        return cls(**boxes, note=note)
 
     def __getitem__(self, key: str) -> Tally:
         return getattr(self, key)
@@ -123,9 +126,9 @@ class PrismaFlow:
         for stage, leaving in STEPS:
             count = self[stage].total
             if before and count is not None and (count > left or exact and count != left):
-                less = f" less {' and '.join(lost)}" if lost else ""
                 relation = "more than" if count > left else "not"
-                yield f"{stage} ({count}) is {relation} {before}{less} ({left})"
+                rest = f"the {left} that {before} less {' and '.join(lost)} leaves"
+                yield f"{stage} ({count}) is {relation} {rest if lost else before}"
             if count is not None:
                 before, left, lost, exact = f"{stage} ({count})", count, [], True
             if not before or not leaving:
@@ -176,7 +179,7 @@ def _count(place: str, declared: object) -> int | None:
     return declared
 
 
-def _only_known(declared: Mapping, known, place: str) -> None:
+def _only_known(declared: Mapping, known: Sequence[str], place: str) -> None:
     for key in declared:
         if key not in known:
             near = get_close_matches(str(key), known, 1)

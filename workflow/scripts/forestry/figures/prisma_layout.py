@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from forestry.figures.forest_geometry import CAP_HEIGHT
 from forestry.figures.prisma_flow import LABELS, STEPS, Part, PrismaFlow, Tally
 from forestry.figures.settings import DOUBLE_COLUMN_MM, NARROW_MM, SINGLE_COLUMN_MM
 from forestry.figures.style import POINTS_PER_MM, Style, style_for
@@ -22,7 +23,6 @@ STAGES = {  # rows of STEPS by stage
     "Screening": (1, 2, 3),
     "Included": (4,),
 }
-CAP_HEIGHT = 0.66  # of the size
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class PrismaLayout:
 def prisma_layout(flow: PrismaFlow, width_mm: float = DOUBLE_COLUMN_MM) -> PrismaLayout:
     """The boxes of a flow on a grid of two columns, as high as their texts need.
 
-    Raises ValueError for a width below 85 mm or above 300 mm.
+    Raises ValueError for a width below 85 mm or above 300 mm, and for a word wider than
+    its box.
     """
     if not SINGLE_COLUMN_MM <= width_mm <= 300:
         raise ValueError(f"width_mm is {width_mm:g}, not between 85 and 300")
@@ -125,11 +126,12 @@ def prisma_layout(flow: PrismaFlow, width_mm: float = DOUBLE_COLUMN_MM) -> Prism
     title = _title(left, page - style.margin, style, space)
     rows = _rows(flow, (left, left + wide + space.aside), wide, title.bottom, style, space)
     notes, bottom = _notes(flow.note, left, page - style.margin, rows[-1][0].bottom, style)
+    bands = [_band(stage, [rows[i] for i in at], style, space) for stage, at in STAGES.items()]
     return PrismaLayout(
         width=page,
         height=bottom + style.margin,
         title=title,
-        bands=tuple(_band(stage, [rows[i] for i in at], style, space) for stage, at in STAGES.items()),
+        bands=tuple(bands),
         boxes=tuple(box for row in rows for box in row),
         arrows=tuple(_arrows(rows)),
         notes=tuple(notes),
@@ -228,7 +230,10 @@ def _box(key: str, lines: Sequence[Line], left: float, wide: float, style: Style
         taken = 0.0
         if line.number and not space.stacked:
             taken = spans_width(line.number, style.body, bold) + space.count_gap
-        labels = wrap((Span(line.label),), end - start - taken, style.body, bold)
+        room = end - start - taken
+        labels = wrap((Span(line.label),), room, style.body, bold)
+        if any(spans_width(label, style.body, bold) > room for label in labels):
+            raise ValueError(f"prisma.{key}: {line.label!r} has a word wider than its box")
         for n, label in enumerate(labels):
             baseline = y + _baseline(n, style)
             texts += run(label, start, baseline, style.body, style.ink, bold)
@@ -238,7 +243,9 @@ def _box(key: str, lines: Sequence[Line], left: float, wide: float, style: Style
     return Box(key, left, 0.0, wide, y + space.padding, tuple(texts))
 
 
-def _number_texts(line: Line, start: float, end: float, y: float, style: Style, space) -> list[Text]:
+def _number_texts(
+    line: Line, start: float, end: float, y: float, style: Style, space
+) -> list[Text]:
     """The number on the label's last line, at its right; or below it."""
     missing = any(span.text in (NOT_PUBLIC, NONE_PUBLIC) for span in line.number)
     bold, colour = not line.part and not missing, style.muted if missing else style.ink

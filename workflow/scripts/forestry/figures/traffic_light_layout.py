@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from math import fsum, isfinite
 
+from forestry.figures.forest_geometry import CAP_HEIGHT
+from forestry.figures.matrix_grid import (
+    Grid,
+    Head,
+    Rule,
+    block,
+    name_lines,
+    names_width,
+    place_grid,
+)
 from forestry.figures.settings import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM
 from forestry.figures.style import POINTS_PER_MM, Style, style_for
-from forestry.figures.text import Text, run, spans_width, width, wrap
-from forestry.figures.wording import MINUS, Span, Spans, percent
+from forestry.figures.text import Text, run, width, wrap
+from forestry.figures.wording import MINUS, Span, percent
 
 Sheet = Sequence[Mapping[str, str]]
 
 NOT_JUDGED = ""
-CAP_HEIGHT = 0.66  # of the size
+TOTAL = "Total"
 DASH = "\N{EN DASH}"
 BESIDE_ITEMS = ("study_id", "basis")  # columns of a sheet that are no items
 
@@ -31,11 +40,11 @@ class Judgement:
     colour: str
 
 
-# Colours of Okabe and Ito (jfly.uni-koeln.de/color), told apart by colour-blind readers.
+# Near those of Okabe and Ito, which colour-blind readers tell apart; dark symbols read on them.
 JUDGEMENTS = {
     "low": Judgement("Low risk of bias", "+", "#35b190"),
     "unclear": Judgement("Unclear risk of bias", "?", "#f5d547"),
-    "high": Judgement("High risk of bias", MINUS, "#d55e00"),
+    "high": Judgement("High risk of bias", MINUS, "#e0701f"),
     NOT_JUDGED: Judgement("Could not be judged", "\N{MIDDLE DOT}", "#ffffff"),
 }
 
@@ -147,9 +156,7 @@ def _check_sheet(judged: Sheet, labels: Mapping, items: Mapping, kind: str) -> N
             raise ValueError(f"study {study} has no {kind} {', '.join(missing)}")
 
 
-def summary_shares(
-    judged: Sheet, settings: TrafficLightSettings
-) -> dict[str, dict[str, float]]:
+def summary_shares(judged: Sheet, settings: TrafficLightSettings) -> dict[str, dict[str, float]]:
     """The share (0-1) of each judgement in each domain; of the weight, where there are weights.
 
     What could not be judged has a share too. No study gives no shares. Raises ValueError
@@ -174,16 +181,6 @@ def summary_shares(
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A line across (or down, where both ends have one x)."""
-
-    start: tuple[float, float]
-    end: tuple[float, float]
-    weight: float
-    faint: bool = False
-
-
-@dataclass(frozen=True)
 class Light:
     """A judgement in its circle; `study` is empty in the key."""
 
@@ -196,7 +193,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Bar:
-    """A judgement's share of a domain's bar; what it says fits into it."""
+    """A judgement's share of a domain's bar."""
 
     domain: str
     judgement: str
@@ -205,11 +202,12 @@ class Bar:
     top: float
     width: float
     height: float
-    says: str
 
 
 @dataclass(frozen=True)
 class Star:
+    """A star given (filled) or judged and not given (open); `study` is empty in the key."""
+
     x: float
     y: float
     filled: bool
@@ -219,7 +217,7 @@ class Star:
 
 @dataclass(frozen=True)
 class MatrixLayout:
-    """A matrix on its page; `turned` texts read upwards."""
+    """A matrix on its page, in points; `turned` texts read upwards."""
 
     width: float
     height: float
@@ -232,17 +230,14 @@ class MatrixLayout:
     stars: tuple[Star, ...] = ()
 
 
-@dataclass(frozen=True)
-class Spacing:
-    """Distances in points, in proportion to the size of the text."""
+def light_size(style: Style) -> float:
+    """Diameter of a circle."""
+    return 1.45 * style.body
 
-    light: float  # diameter
-    row: float
-    star: float  # width of a star's place
 
-    @classmethod
-    def of(cls, style: Style) -> Spacing:
-        return cls(light=1.5 * style.body, row=1.95 * style.body, star=1.3 * style.body)
+def star_size(style: Style) -> float:
+    """Width of a star."""
+    return 1.1 * style.body
 
 
 def traffic_light_layout(judged: Sheet, settings: TrafficLightSettings) -> MatrixLayout:
@@ -253,31 +248,35 @@ def traffic_light_layout(judged: Sheet, settings: TrafficLightSettings) -> Matri
     """
     found = judgements(judged, settings)
     style = style_for(settings.width_mm)
+    names = {row["study_id"]: settings.labels[row["study_id"]] for row in judged}
     heads = [Head(domain, label) for domain, label in settings.domains.items()]
-    names = [(row["study_id"], settings.labels[row["study_id"]]) for row in judged]
-    grid = _grid(names, heads, settings.title, settings.width_mm, style, Spacing.of(style).row)
+    edges = _edges([*names.values(), *settings.domains.values()], settings.width_mm, style)
+    title, top = _title(settings.title, edges[2], style)
+    row = light_size(style) + 0.55 * style.body
+    grid = place_grid(names, heads, edges=edges, top=top, row=row, style=style)
     lights = [
         Light(found[study, domain], grid.centres[domain], y, study, domain)
         for study, y in grid.middles.items()
         for domain in settings.domains
     ]
-    texts, rules, bars, bottom = list(grid.texts), list(grid.rules), [], grid.bottom
+    panel = _Panel((), (), (), grid.bottom)
     if settings.summary and names:
         shares = summary_shares(judged, settings)
-        panel = _summary(shares, settings, grid.bottom + style.row, style)
-        texts, rules = texts + panel.texts, rules + panel.rules
-        bars, bottom = panel.bars, panel.bottom
+        panel = _summary(shares, settings, edges, grid.bottom + style.row, style)
     shown = [key for key in JUDGEMENTS if key or NOT_JUDGED in found.values()]
-    key, key_texts, bottom = _light_key(shown, bottom + 0.8 * style.row, settings.width_mm, style)
+    texts, places, bottom = _key(
+        [(JUDGEMENTS[key].name, light_size(style)) for key in shown], panel.bottom, edges, style
+    )
+    key = [Light(key, *place) for key, place in zip(shown, places, strict=True)]
     return MatrixLayout(
         width=settings.width_mm * POINTS_PER_MM,
         height=bottom + style.margin,
-        texts=(*texts, *key_texts),
+        texts=(*title, *grid.texts, *panel.texts, *texts),
         turned=grid.turned,
-        rules=tuple(rules),
+        rules=(*grid.rules, *panel.rules),
         style=style,
         lights=(*lights, *key),
-        bars=tuple(bars),
+        bars=panel.bars,
     )
 
 
@@ -290,28 +289,31 @@ def star_matrix_layout(judged: Sheet, settings: StarSettings) -> MatrixLayout:
     """
     found = stars(judged, settings)
     style = style_for(settings.width_mm)
+    names = {row["study_id"]: settings.labels[row["study_id"]] for row in judged}
     heads = [Head(key, item.label, item.group) for key, item in settings.items.items()]
-    heads += [Head("stars", "Stars", "Total"), Head("judged", "Judged", "Total")]
-    names = [(row["study_id"], settings.labels[row["study_id"]]) for row in judged]
-    grid = _grid(names, heads, settings.title, settings.width_mm, style, style.row)
-    texts, places = list(grid.texts), []
+    heads += [Head("stars", "Stars", TOTAL), Head("judged", "Items judged", TOTAL)]
+    edges = _edges(list(names.values()), settings.width_mm, style)
+    title, top = _title(settings.title, edges[2], style)
+    grid = place_grid(names, heads, edges=edges, top=top, row=1.2 * style.row, style=style)
+    texts, places = [], []
     for study, y in grid.middles.items():
         for key, item in settings.items.items():
             given, x = found[study, key], grid.centres[key]
             if given is None:
-                texts.append(_centred(DASH, x, y, style, muted=True))
+                texts.append(_cell(DASH, x, y, style, style.muted))
             else:
                 places += _item_stars(given, item.most, x, y, study, key, style)
-        known = [found[study, key] for key in settings.items if found[study, key] is not None]
-        total = str(sum(known)) if known else DASH
-        texts.append(_centred(total, grid.centres["stars"], y, style, bold=bool(known)))
-        said = f"{len(known)}/{len(settings.items)}"
-        texts.append(_centred(said, grid.centres["judged"], y, style))
-    key, key_texts, bottom = _star_key(grid.bottom + 0.8 * style.row, settings, style)
+        texts += _totals([found[study, key] for key in settings.items], grid, y, style)
+    names_of = [("Star given", star_size(style)), ("Judged, no star", star_size(style))]
+    if None in found.values():
+        names_of.append(("Could not be judged", width(DASH, style.body)))
+    key_texts, at, bottom = _key(names_of, grid.bottom, edges, style)
+    key = [Star(*place, filled) for place, filled in zip(at, (True, False), strict=False)]
+    texts += [_cell(DASH, x, y, style, style.muted) for x, y in at[2:]]
     return MatrixLayout(
         width=settings.width_mm * POINTS_PER_MM,
         height=bottom + style.margin,
-        texts=(*texts, *key_texts),
+        texts=(*title, *grid.texts, *texts, *key_texts),
         turned=grid.turned,
         rules=grid.rules,
         style=style,
@@ -320,74 +322,34 @@ def star_matrix_layout(judged: Sheet, settings: StarSettings) -> MatrixLayout:
 
 
 def _item_stars(given: int, most: int, x, y, study: str, item: str, style: Style) -> list[Star]:
-    step = Spacing.of(style).star
+    step = 1.15 * star_size(style)
     start = x - (most - 1) / 2 * step
     return [Star(start + i * step, y, i < given, study, item) for i in range(most)]
 
 
-def _centred(text: str, x: float, y: float, style: Style, bold=False, muted=False) -> Text:
-    colour = style.muted if muted else style.ink
+def _totals(given: Sequence[int | None], grid: Grid, y: float, style: Style) -> list[Text]:
+    """The stars, and of how many items they are: no total where no item was judged.
+
+    Only totals of all items are bold; the others do not compare.
+    """
+    known = [number for number in given if number is not None]
+    total = _cell(str(sum(known)), grid.centres["stars"], y, style, bold=None not in given)
+    if not known:
+        total = _cell(DASH, grid.centres["stars"], y, style, style.muted)
+    judged = _cell(f"{len(known)}/{len(given)}", grid.centres["judged"], y, style)
+    return [total, judged]
+
+
+def _cell(text: str, x: float, y: float, style: Style, colour: str = "", bold=False) -> Text:
     baseline = y + CAP_HEIGHT / 2 * style.body
-    return Text(text, x, baseline, style.body, "center", bold, False, colour)
+    return Text(text, x, baseline, style.body, "center", bold, False, colour or style.ink)
 
 
-# The matrix -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Head:
-    key: str
-    label: str
-    group: str = ""
-
-
-@dataclass(frozen=True)
-class _Grid:
-    centres: Mapping[str, float]  # of columns
-    middles: Mapping[str, float]  # of studies
-    texts: tuple[Text, ...]
-    turned: tuple[Text, ...]
-    rules: tuple[Rule, ...]
-    bottom: float
-
-
-def _grid(
-    names: Sequence[tuple[str, str]],
-    heads: Sequence[Head],
-    title: str,
-    width_mm: float,
-    style: Style,
-    row: float,
-) -> _Grid:
-    """A title, heads over columns of one width, and a row a study with its label."""
-    right = width_mm * POINTS_PER_MM - style.margin
-    labels, label_width = _labels([label for _, label in names], width_mm, style)
-    left = style.margin + label_width + 0.8 * style.column_gap
-    step = (right - left) / len(heads)
-    centres = {head.key: left + (i + 0.5) * step for i, head in enumerate(heads)}
-    texts, y = _title(title, right, style)
-    head_texts, turned, rules, y = _heads(heads, centres, step, y, style)
-    texts += head_texts
-    rules.append(Rule((style.margin, y), (right, y), style.line))
-    middles, y = {}, y + 0.2 * style.row
-    for (study, _), lines in zip(names, labels, strict=True):
-        high = row + (len(lines) - 1) * style.leading * style.body
-        if middles:
-            rules.append(Rule((style.margin, y), (right, y), style.hairline, faint=True))
-        middles[study] = y + high / 2
-        texts += _block(lines, style.margin, y + high / 2, style)
-        y += high
-    y += 0.2 * style.row
-    rules.append(Rule((style.margin, y), (right, y), style.hairline))
-    return _Grid(centres, middles, tuple(texts), tuple(turned), tuple(rules), y)
-
-
-def _labels(names: Sequence[str], width_mm: float, style: Style):
-    """Names in lines, and the width of the widest."""
-    limit = style.widest_label * width_mm * POINTS_PER_MM
-    labels = [wrap((Span(_plain(name)),), limit, style.body) for name in names]
-    widths = [spans_width(line, style.body) for lines in labels for line in lines]
-    return labels, max([width("Study", style.body, True), *widths])
+def _edges(names: Sequence[str], width_mm: float, style: Style) -> tuple[float, float, float]:
+    """The left of the names, and the left and right of what stands beside them."""
+    page = width_mm * POINTS_PER_MM
+    wide = names_width(names, style.widest_label * page, style)
+    return style.margin, style.margin + wide + 0.8 * style.column_gap, page - style.margin
 
 
 def _title(title: str, right: float, style: Style) -> tuple[list[Text], float]:
@@ -398,30 +360,81 @@ def _title(title: str, right: float, style: Style) -> tuple[list[Text], float]:
     return texts, y + 0.7 * style.title if texts else y
 
 
-def _heads(heads: Sequence[Head], centres: Mapping[str, float], step, top: float, style: Style):
-    """Heads in lines over their columns, all turned where one has a word that is too wide."""
-    leading, room = style.leading * style.body, step - 0.35 * style.body
-    texts, rules, y = [], [], top
-    if any(head.group for head in heads):
-        y, texts, rules = _groups(heads, centres, step, top, style)
-    lines = [_lines(head, room, style) for head in heads]
-    widest = max(spans_width(line, style.body, True) for column in lines for line in column)
-    texts.append(Text("Study", style.margin, 0, style.body, "left", True, False, style.ink))
-    if widest > room:
-        turned, bottom = _turned(heads, centres, y, room, style)
-    else:
-        turned, bottom = [], y + max(map(len, lines)) * leading + 0.45 * style.body
-        for head, column in zip(heads, lines, strict=True):
-            for i, line in enumerate(reversed(column)):
-                baseline = bottom - 0.45 * style.body - i * leading
-                start = centres[head.key] - spans_width(line, style.body, True) / 2
-                texts += run(line, start, baseline, style.body, style.ink, True)
-    study = Text(
-        "Study", style.margin, bottom - 0.45 * style.body, style.body, "left", True, False, style.ink
-    )
-    texts = [study if text.text == "Study" and text.y == 0 else text for text in texts]
-    return texts, turned, rules, bottom
+# The summary ------------------------------------------------------------------------------
+
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TICK = 2.6
 
 
-def _lines(head: Head, room: float, style: Style) -> tuple[Spans, ...]:
-    return wrap((Span(_plain(head.label)),), room, style.body, True)
+@dataclass(frozen=True)
+class _Panel:
+    texts: tuple[Text, ...]
+    rules: tuple[Rule, ...]
+    bars: tuple[Bar, ...]
+    bottom: float
+
+
+def _summary(shares: Mapping, settings: TrafficLightSettings, edges, y, style: Style) -> _Panel:
+    """A bar a domain, in the order of JUDGEMENTS, over an axis in percent."""
+    left, start, right = edges
+    room = right - start - 0.5 * width("100%", style.small)
+    texts, bars, thick = [], [], 1.5 * style.body
+    for domain, of_domain in shares.items():
+        lines = name_lines(settings.domains[domain], start - left, style)
+        high = max(len(lines) * style.leading * style.body, thick) + 0.45 * style.body
+        texts += block(lines, left, y + high / 2, style)
+        x = start
+        for judgement, share in of_domain.items():
+            if share > 0:
+                top, wide = y + (high - thick) / 2, share * room
+                bars.append(Bar(domain, judgement, share, x, top, wide, thick))
+                texts += _said(bars[-1], style)
+                x += wide
+        y += high
+    y += 0.2 * style.body
+    rules = [Rule((start, y), (start + room, y), 0.7)]
+    for tick in TICKS:
+        x, baseline = start + tick * room, y + TICK + style.small
+        rules.append(Rule((x, y), (x, y + TICK), 0.7))
+        texts.append(Text(percent(tick), x, baseline, style.small, "center", colour=style.ink))
+    says = f"Share, weighted by {settings.weighted_by}" if settings.weights else "Share of studies"
+    y += TICK + (1 + 1.2 * style.leading) * style.small
+    middle = start + room / 2
+    texts.append(Text(says, middle, y, style.small, "center", colour=style.ink))
+    return _Panel(tuple(texts), tuple(rules), tuple(bars), y + 0.3 * style.small)
+
+
+def _said(bar: Bar, style: Style) -> list[Text]:
+    """Symbol and percentage, or the symbol alone, or nothing, as the bar has room."""
+    symbol = JUDGEMENTS[bar.judgement].symbol
+    nbsp = "\N{NO-BREAK SPACE}"
+    for says in (f"{symbol}{nbsp}{nbsp}{percent(bar.share)}", symbol):
+        if width(says, style.small, True) <= bar.width - 0.5 * style.small:
+            baseline = bar.top + bar.height / 2 + CAP_HEIGHT / 2 * style.small
+            middle = bar.left + bar.width / 2
+            return [Text(says, middle, baseline, style.small, "center", True, False, style.ink)]
+    return []
+
+
+# The key ----------------------------------------------------------------------------------
+
+
+def _key(names: Sequence[tuple[str, float]], y: float, edges, style: Style):
+    """What the marks mean, in a line, or more where they do not fit.
+
+    `names` are with the widths of their marks. Gives texts, places of marks and the bottom.
+    """
+    left, _, right = edges
+    leading = light_size(style) + 0.4 * style.body
+    texts, places = [], []
+    x, y = left, y + style.row
+    for name, mark in names:
+        wide = mark + 0.5 * style.body + width(name, style.small)
+        if x > left and x + wide > right:
+            x, y = left, y + leading
+        places.append((x + mark / 2, y))
+        baseline = y + CAP_HEIGHT / 2 * style.small
+        start = x + mark + 0.5 * style.body
+        texts.append(Text(name, start, baseline, style.small, colour=style.ink))
+        x += wide + 1.6 * style.body
+    return texts, places, y + light_size(style) / 2

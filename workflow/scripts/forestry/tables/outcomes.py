@@ -21,10 +21,11 @@ class Outcome:
     label: str
     unit: str = ""
     section: str = ""
+    measure: str = ""  # where results cannot tell it: no study at all
 
     def titled(self, measure: str) -> str:
         """Its label with what the numbers are in: ``Infection, %``."""
-        unit = estimate_unit(measure, self.unit)
+        unit = estimate_unit(measure or self.measure, self.unit)
         space = "\N{NO-BREAK SPACE}" if unit == "%" else " "
         return f"{self.label},{space}{unit}" if unit else self.label
 

@@ -106,13 +106,13 @@ NUMERIC = (ANY_NUMBER, NOT_NEGATIVE, POSITIVE, PERCENT, COUNT, SIZE)
 
 
 def _not_a_p_value(text: str) -> str:
-    value = number(text.removeprefix("<"))
-    if value is None:
-        return "must be a number, or < and a number (<0.01)"
+    value = number(text[1:] if text[0] in "<>" else text)
+    if value is None or " " in text:
+        return "must be a number, or < or > and a number (<0.01)"
     return "" if 0 <= value <= 1 else "must be from 0 to 1"
 
 
-P_VALUE = Kind("number, 0 to 1, or `<` before it", _not_a_p_value)
+P_VALUE = Kind("number, 0 to 1, or `<` or `>` before it", _not_a_p_value)
 
 # Texts ------------------------------------------------------------------------------------
 
@@ -146,9 +146,9 @@ REFERENCES = _matching(
     "must be reference numbers with one space between",
 )
 NAMES = _matching(
-    "names of columns, a space between",
+    "names, a space between",
     re.compile(rf"{NAME.pattern}( {NAME.pattern})*", re.ASCII),
-    "must be names of columns with one space between",
+    "must be names with one space between",
 )
 
 

@@ -15,6 +15,7 @@ from forestry.faults import Fault
 from forestry.validation.words import nearest, one_of, unknown
 
 CONFIG = "config.yaml"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML has it, ten times faster
 KINDS = {
     "object": "a mapping of keys to values",
     "array": "a list",
@@ -45,7 +46,7 @@ class DeclarationSchema:
     @classmethod
     def read(cls, path: Path) -> DeclarationSchema:
         """Raises jsonschema's SchemaError where the file is no schema."""
-        schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        schema = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
         Draft202012Validator.check_schema(schema)
         return cls(schema)
 
@@ -171,7 +172,7 @@ def duplicate_keys(path: Path) -> list[Fault]:
     if not path.is_file():
         return []
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=LOADER)
     except (yaml.YAMLError, UnicodeDecodeError):
         return []
     return list(_duplicates(root, ())) if root else []

@@ -62,6 +62,7 @@ class _References:
         yield from self._provenance()
         yield from self._units()
         yield from self._published()
+        yield from self._published_tests()
         yield from self._figures()
         yield from self._assumed()
 
@@ -316,6 +317,28 @@ class _References:
             if refs and (missing := sorted(set(row.get("studies", "").split()) - refs)):
                 rule = f"{', '.join(missing)}: no study has this reference number (ref)"
                 yield table.fault(line, row, "studies", rule)
+
+    def _published_tests(self) -> Iterator[Fault]:
+        """A printed test is of an outcome, and of groups whose results are printed."""
+        table, published = (self.tables.tables.get(f"published{end}") for end in ("_tests", ""))
+        for line, row in table or ():
+            outcome, variant = row.get("outcome", "").strip(), row.get("variant", "").strip()
+            if outcome and outcome not in self.declared.outcomes:
+                rule = unknown("outcome", outcome, self.declared.outcomes)
+                yield table.fault(line, row, "outcome", _short(rule))
+                continue
+            known = variant in self.declared.variants
+            if not known and (rule := self._unknown_drawn("subgroup_forest", outcome, variant)):
+                yield table.fault(line, row, "variant", rule)
+            printed = [
+                other.get("variant", "").strip()
+                for _, other in published or ()
+                if other.get("outcome", "").strip() == outcome
+            ]
+            for group in row.get("groups", "").split():
+                if group not in printed:
+                    rule = unknown(f"published result of {outcome}", group, printed)
+                    yield table.fault(line, row, "groups", f"{group}: {rule}")
 
     def _unknown_result(self, outcome: str, variant: str) -> str:
         """Why a published result has no counterpart: a variant or a subgroup that is not."""

@@ -353,6 +353,21 @@ PUBLISHED = Family(
         rules.unit_of_statistic(),
     ),
 )
+TESTS_CLAIMED = ("subgroup_differences", "heterogeneity")
+PUBLISHED_TESTS = Family(
+    "published_tests",
+    (
+        Column("outcome", kind.STUDY_ID, needed=True),
+        Column("variant", kind.STUDY_ID, needed=True),
+        _chosen("test_claimed", *TESTS_CLAIMED, needed=True),
+        *_columns(kind.NOT_NEGATIVE, "statistic"),
+        *_columns(kind.SIZE, "df"),
+        Column("p", kind.P_VALUE),
+        Column("groups", kind.NAMES),
+        *_columns(kind.TEXT, "note"),
+    ),
+    (Unique(("outcome", "variant", "test_claimed")),),
+)
 FIGURES = Family(
     "figures",
     (
@@ -363,4 +378,7 @@ FIGURES = Family(
     ),
     (Unique(("figure",)), rules.drawn_outcome("outcome"), rules.drawn_outcome("variant")),
 )
-FAMILIES = (*EXTRACTION, STUDIES, QUALITY_ROB, QUALITY_NOS, PUBLISHED, FIGURES)
+FAMILIES = (
+    *EXTRACTION,
+    *(STUDIES, QUALITY_ROB, QUALITY_NOS, PUBLISHED, PUBLISHED_TESTS, FIGURES),
+)

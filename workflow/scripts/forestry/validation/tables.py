@@ -16,7 +16,7 @@ from forestry.validation.sheets import EXTRACTION, FAMILIES_OF, Family, sheet_fa
 from forestry.validation.words import unknown
 
 NEEDED = ("studies", "published", "figures")
-OPTIONAL = ("quality_rob", "quality_nos")
+OPTIONAL = ("quality_rob", "quality_nos", "published_tests")
 DECLARED_BONUS = 0.1  # of two families that a header resembles alike, the declared one
 
 
@@ -52,6 +52,7 @@ def _read_tables(found: Tables, resources: Path) -> list[Fault]:
     families = {
         "studies": found.studies_family,
         "published": sheets.PUBLISHED,
+        "published_tests": sheets.PUBLISHED_TESTS,
         "figures": sheets.FIGURES,
         "quality_rob": sheets.QUALITY_ROB,
         "quality_nos": sheets.QUALITY_NOS,
