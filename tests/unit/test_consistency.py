@@ -55,7 +55,7 @@ def check(row: Published, name: str) -> Finding:
 def chi2_tail(x: float, df: int) -> float:
     """P(chi-squared > x) in closed form, for an even df."""
     assert df % 2 == 0
-    terms = (math.exp(i * math.log(x / 2) - math.lgamma(i + 1)) for i in range(df // 2))
+    terms = ((x / 2) ** i / math.factorial(i) for i in range(df // 2))
     return math.exp(-x / 2) * sum(terms)
 
 
@@ -267,7 +267,7 @@ def pooled(yi, vi) -> tuple[float, float, float, float]:
     q, df = (w * (yi - mean) ** 2).sum(), len(yi) - 1
     tau2 = max(0.0, (q - df) / (w.sum() - (w**2).sum() / w.sum()))
     w = 1 / (vi + tau2)
-    return (w * yi).sum() / w.sum(), w.sum() ** -0.5, q, max(0.0, 1 - df / q)
+    return (w * yi).sum() / w.sum(), w.sum() ** -0.5, q, 0.0 if q <= df else 1 - df / q
 
 
 def even_p(q: float, k: int) -> float:
@@ -362,6 +362,32 @@ def test_right_tests_between_groups(seed, number, digits, on_logit):
     found = [f for f in consistency(groups, [test]) if f.check.startswith("test_")]
     assert len(found) == 4
     no_contradiction(found)
+
+
+def test_a_test_on_another_scale_than_the_first_that_fits():
+    """Logits 0.1 (se 0.34) and 2.0 (se 0.11): both intervals, rounded, look symmetric raw too."""
+    groups = [
+        result(variant="one", estimate="52", ci_low="36", ci_high="68"),
+        result(variant="other", estimate="88", ci_low="86", ci_high="90"),
+    ]
+    q = (2.0 - 0.1) ** 2 / (0.34**2 + 0.11**2)
+    by_scale = {found.scale: found for found in printed_q_between(groups)}
+    assert by_scale["raw"].q_high < q and by_scale["logit"].q_low < q < by_scale["logit"].q_high
+    test = PublishedTest(
+        *("response", "step1", "subgroup_differences", f"{q:.2f}", "1", "<0.001", "one other", "")
+    )
+    no_contradiction(consistency(groups, [test]))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "ci_low", "ci_high", "half"),
+    [("3", "0", "10", 0.07), ("97", "90", "100", 0.07), ("3", "-4", "10", 0.07)],
+)
+def test_limit_beyond_what_a_proportion_can_be(estimate, ci_low, ci_high, half):
+    """Clipped there or printed as computed: the untransformed interval fits, with its se."""
+    raw = implied_scales(result(estimate=estimate, ci_low=ci_low, ci_high=ci_high))[0]
+    assert raw.scale == "raw" and raw.se == pytest.approx(half / Z, rel=1e-12)
+    assert raw.clipped == (ci_low != "-4")
 
 
 # Each check by itself ------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from forestry.figures.prisma import draw_prisma
 from forestry.figures.prisma_flow import LABELS, STEPS, PrismaFlow
 from forestry.figures.prisma_layout import prisma_layout
 from forestry.figures.save import RC, save_figure
+from forestry.figures.text import width
 
 # The bundled review's: between the numbers that its article prints, none is public.
 BUNDLED = {
@@ -252,12 +253,12 @@ def test_boxes_hold_their_texts_and_bands_their_names(case, mm):
 def test_nothing_overlaps_or_leaves_the_page(case, mm):
     layout, figure = draw(CASES[case], mm)
     assert figure.get_figwidth() * 25.4 == pytest.approx(mm)
+    extents = [at for _, at in texts_of(figure)]
     places = [found(figure, f"box-{box.key}") for box in (layout.title, *layout.boxes)]
     places += [found(figure, f"band-{band.stage}") for band in layout.bands]
     frames = [place.get_window_extent() for place in places]
     for one, two in combinations(frames, 2):
         assert not one.overlaps(two)
-    extents = [at for _, at in texts_of(figure)]
     for at in (*frames, *extents):
         assert at.x0 >= 0 and at.y0 >= 0
         assert at.x1 <= figure.bbox.width and at.y1 <= figure.bbox.height
@@ -300,8 +301,9 @@ def test_boxes_stand_on_a_grid():
     assert [box.key for box in main] == [stage for stage, _ in STEPS]
     for beside, box in zip(aside, main, strict=False):
         assert beside.top == box.top and beside.texts[0].y == box.texts[0].y
-    ends = {text.x for box in main for text in box.texts if text.text == "n"}
-    assert len(ends) > 1  # right-aligned: digits end together
+    texts = [text for box in main for text in box.texts if "=" in text.text]
+    ends = [text.x + width(text.text, text.size, text.bold) for text in texts]
+    assert max(ends) - min(ends) < 1e-6 and len(ends) == 10
     assert layout.title.right == pytest.approx(aside[0].right)
 
 

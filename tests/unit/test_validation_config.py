@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry import inverse_variance, measures, medians, models, outliers, rows
 from forestry.faults import Fault
 from forestry.validation import SCHEMA, validate_review
@@ -77,6 +78,7 @@ subgroups:
   response:
     variant: no_outliers
     pooling: raw
+    groups: {iv: Intravenous, rct: Randomised}
     steps: [{by: route}, {by: design, within: {route: iv}}]
 bias: {tests: [egger, peters], fewest_studies: 10, trim_and_fill: {estimator: L0, side: left}}
 tables:
@@ -85,7 +87,12 @@ tables:
     - {head: Age, columns: [age], kind: summary, width: 1}
   words: {route: {iv: intravenous}}
 figures: {width_mm: 174}
-prisma: {identified: 100, screened: 90, full_texts: 20, reasons: {no data: 18}, included: 2}
+prisma:
+  records_identified: {total: 100, databases: {PubMed: 60, Embase: 40}, registers: 0}
+  records_removed: {duplicates: 10}
+  reports_assessed: 20
+  reports_excluded: {total: 18, reasons: {no data: 18}}
+  studies_included: 2
 reconstructed: false
 """
 TABLES = {
@@ -183,7 +190,8 @@ def test_the_declaration_has_no_fault(resources):
         ("bias.trim_and_fill.sides", "side"),
         ("tables.word", "words"),
         ("figures.width", "width_mm"),
-        ("prisma.include", "included"),
+        ("prisma.studies_include", "studies_included"),
+        ("prisma.records_removed.duplicate", "duplicates"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_one(path, near):
@@ -278,7 +286,8 @@ def test_a_missing_key_is_a_fault(path):
         ("bias.fewest_studies", 2, "must be 3 or more"),
         ("figures.width_mm", "174", "must be a number, not text"),
         ("figures.width_mm", 20, "must be 85 or more"),
-        ("prisma.included", -1, "must be 0 or more"),
+        ("prisma.studies_included", -1, "must be 0 or more"),
+        ("prisma.records_identified.registers", "none", "must be a count, or counts by name"),
         ("reconstructed", "yes", "must be true or false, not text"),
         ("review", None, "must be a mapping of keys to values, not nothing"),
     ],
@@ -315,6 +324,13 @@ def test_a_key_that_stands_twice_is_a_fault(tmp_path):
     (fault,) = duplicate_keys(path)
     assert fault.column == "outcomes.a"
     assert fault.rule == "the key stands twice, on lines 2 and 4: only the last counts"
+
+
+def test_a_file_that_is_no_yaml_is_left_to_snakemake(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("outcomes: [")
+    assert duplicate_keys(path) == []
+    assert duplicate_keys(tmp_path / "absent.yaml") == []
 
 
 def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
@@ -410,9 +426,14 @@ def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
         ("subgroups.response.steps.0.by", "rout", "the nearest known one is route"),
         ("subgroups.response.steps.0.by", "country", "unknown column of categories in studies.csv"),
         ("subgroups.response.steps.1.within", {"route": "ivv"}, "the nearest known one is iv"),
+        (
+            "subgroups.response.groups",
+            {"ivv": "Intravenous"},
+            "unknown group; the nearest known one is iv",
+        ),
         ("tables.characteristics.0.columns", ["lable"], "the nearest known one is label"),
         ("tables.characteristics.1.columns", ["aeg"], "the nearest known one is age"),
-        ("prisma.included", 21, "must not exceed full_texts (20)"),
+        ("prisma.reports_assessed", 101, "is more than"),
         ("studies.events", {"type": "count"}, "the name is taken"),
         ("studies.ref.values", ["1"], "must be given for a category, and only there"),
     ],
@@ -496,6 +517,18 @@ def test_data_in_studies_needs_its_columns(resources):
     (fault,) = validate_review(config, resources)
     assert fault.column == "outcomes.age.columns"
     assert fault.rule.startswith("must be given where data is studies")
+
+
+def test_numbers_of_studies_need_their_status(tmp_path):
+    config = declared()
+    del config["studies"]["n_status"]
+    studies = TABLES["studies.csv"]
+    for cell in (",n_status", ",reported", ",unavailable"):
+        studies = studies.replace(cell, "")
+    write(tmp_path / "resources", **{"studies.csv": studies})
+    (fault,) = validate_review(config, tmp_path / "resources")
+    assert fault.column == "outcomes.age.columns"
+    assert fault.rule == "studies.csv needs a column n_status (reported, derived, unavailable)"
 
 
 def test_two_outcomes_that_differ_in_case_alone_are_a_fault(resources):

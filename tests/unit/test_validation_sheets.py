@@ -1,6 +1,7 @@
 """Every rule of the tables, broken on purpose; and that nothing is refused without need."""
 
 import csv
+import shutil
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry.faults import BadInput, Fault
 from forestry.validation import check_review, columns, sheets, validate_review
 from forestry.validation.columns import number
@@ -374,6 +376,7 @@ def test_a_wrong_figure_is_a_fault(review, row, column, value, rule):
 @pytest.mark.parametrize(
     ("column", "value", "rule"),
     [
+        ("outcome", "respons", "unknown outcome; the nearest known one is response"),
         ("variant", "route", "must be step<number>_<column> (step1_route)"),
         ("test_claimed", "subgroups", "the nearest is subgroup_differences"),
         ("statistic", "-9.4", "must be 0 or more"),
@@ -518,6 +521,16 @@ def test_a_wrong_cell_of_the_bundled_studies_is_a_fault(tmp_path, column, cells,
     assert rule in fault.rule
 
 
+def test_what_is_assumed_of_a_study_is_a_column(tmp_path):
+    resources = shutil.copytree(ROOT / "resources", tmp_path / "resources")
+    studies = Review(resources)
+    studies.set("studies.csv", "danieli2020", "assumed", "desing line")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    (fault,) = validate_review(config, resources)
+    assert (fault.study, fault.column, fault.value) == ("danieli2020", "assumed", "desing line")
+    assert fault.rule == "unknown column; the nearest known one is design"
+
+
 def test_the_bundled_studies_may_have_little_known(tmp_path):
     assert studies_faults(tmp_path) == []
     assert studies_faults(tmp_path, n_ig="", n_status="unavailable", sources="") == []
@@ -548,6 +561,7 @@ FORMS = {
         "line 3",
         "line 3 has only empty cells: delete it",
     ),
+    "open quotes in the header": (('"' + HEADER + ROW).encode(), "line 1", "do not close"),
     "open quotes": (
         (HEADER + ROW.replace("8 of", '"8 of')).encode(),
         "line 2",
@@ -618,6 +632,13 @@ def test_the_name_of_a_sheet_belongs_in_a_path(review):
     fault = only(review.faults())
     assert fault.file == "resources/extraction/1 response.csv"
     assert "the file's name must be letters, digits and _" in fault.rule
+
+
+def test_a_sheet_cannot_have_the_name_of_the_studies(review):
+    review.path("extraction/studies.csv").write_text(HEADER)
+    fault = only(review.faults())
+    assert fault.file == "resources/extraction/studies.csv"
+    assert fault.rule == "the name is taken by resources/studies.csv"
 
 
 def test_a_sheet_that_no_outcome_uses_is_checked(review):

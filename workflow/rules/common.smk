@@ -2,6 +2,7 @@
 #
 # Bad input stops here, before any job: nothing is pooled from a sheet with a fault.
 
+import os
 import sys
 from pathlib import Path
 
@@ -34,8 +35,11 @@ def one_of(names):
 
 
 def code(script):
-    """The script and the library modules that it imports, as inputs to watch."""
-    return [str(file) for file in code_of(SCRIPTS / script)]
+    """The script and the library modules that it imports, as inputs to watch.
+
+    Relative to the review's folder, so that a project that has moved is not made anew.
+    """
+    return [os.path.relpath(file) for file in code_of(SCRIPTS / script)]
 
 
 def sheet(wildcards):

@@ -259,7 +259,8 @@ def _nothing_pooled(k: int, pool: _Pool) -> str:
 
 
 def _named(measure: str) -> str:
-    return f"a {measure.replace('_', ' ')}"
+    article = "an" if measure[0] in "aeiou" else "a"
+    return f"{article} {measure.replace('_', ' ')}"
 
 
 def _verdict(row: Published, estimate: Estimate, differing, pool: _Pool, circular: str):

@@ -28,7 +28,7 @@ from forestry import heterogeneity, measures
 from forestry.inverse_variance import NotConverged
 
 _SCAN_POINTS = 12  # values of tau at which the likelihood is looked at before Newton's method
-_SCAN_STEPS = 8  # towards the joint mode of beta and the intercepts, at each of them
+_SCAN_STEPS = 4  # towards the joint mode of beta and the intercepts, at each of them
 _MODE_STEPS = 200
 _NEWTON_STEPS = 200
 _SLAB = 2**15  # numbers in an array over nodes, at once
@@ -207,14 +207,12 @@ def profile_tau2_interval(
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     fit, counts, rule = fit_random(events, total, nodes), _several(events, total), _rule(nodes)
-    drop = float(chdtri(1, 1 - level)) / 2
-    height = fit.log_likelihood - float(counts.constant[0])
-    start = _Start(fit.beta, float(np.sqrt(fit.tau2)), height)
-    common = _Common(counts)
-    falls = height - float(common.log_likelihood[0]) > drop
-    low = _profile_limit(counts, start, drop, rule, -1, float(common.beta[0])) if falls else 0.0
-    high = _profile_limit(counts, start, drop, rule, +1, float(common.beta[0]))
-    return Limits(low**2, high**2)
+    drop, tau = float(chdtri(1, 1 - level)) / 2, float(np.sqrt(fit.tau2))
+    top = _evaluate(counts, np.full(1, fit.beta), np.full(1, tau), np.zeros_like(counts.x), rule)
+    common, high = _Common(counts), _profile_limit(counts, top, fit.beta, tau, drop, rule, +1)
+    if top.log_likelihood[0] - common.log_likelihood[0] <= drop:
+        return Limits(0.0, high**2)
+    return Limits(_profile_limit(counts, top, fit.beta, tau, drop, rule, -1) ** 2, high**2)
 
 
 # Tests of heterogeneity, and what I2 is made of ---------------------------------------------
@@ -465,17 +463,57 @@ def _mode(counts: _Counts, beta, tau, u) -> _Mode:
 
 
 @dataclass(frozen=True, eq=False)
-class _Point:
-    """The log-likelihood (B,) without constant, gradient (2, B) and Hessian (3, B: bb, bt, tt).
+class _Movement:
+    """How the nodes u + s z of each study move with beta and tau: (B, k) each.
 
-    `u` (B, k) are the posterior modes, and `slope` (2, B, k) their derivatives.
+    Suffixes _b, _t, _bb, _bt, _tt are total derivatives in beta and tau. Those of d are
+    halved and relative to d, the first being those of -ln s.
     """
 
-    log_likelihood: np.ndarray
-    gradient: np.ndarray
-    hessian: np.ndarray
     u: np.ndarray
-    slope: np.ndarray
+    u_b: np.ndarray
+    u_t: np.ndarray
+    u_bb: np.ndarray
+    u_bt: np.ndarray
+    u_tt: np.ndarray
+    s: np.ndarray
+    s_b: np.ndarray
+    s_t: np.ndarray
+    s_bb: np.ndarray
+    s_bt: np.ndarray
+    s_tt: np.ndarray
+    d_b: np.ndarray
+    d_t: np.ndarray
+    d_bb: np.ndarray
+    d_bt: np.ndarray
+    d_tt: np.ndarray
+
+
+def _movement(mode: _Mode, t: np.ndarray) -> _Movement:
+    """By differentiation of t r(eta) = u, eta = beta + t u, and of s = d^-1/2, d = 1 + t^2 w."""
+    u, r, w, d = mode.u, mode.r, mode.w, mode.d
+    tw = t * w
+    tw1 = tw * (mode.q - mode.p)  # t dw/d eta
+    ttw1, ttw2 = t * tw1, t * tw * (1 - 6 * mode.p * mode.q)
+    eta_b, eta_t = 1 / d, (u + t * r) / d
+    u_b, u_t = -tw * eta_b, (r - tw * u) / d
+    u_bb = -tw1 * eta_b * eta_b / d
+    u_bt = -(w * eta_b + tw1 * eta_b * eta_t + tw * u_b) / d
+    u_tt = -(2 * w * eta_t + tw1 * eta_t * eta_t + 2 * tw * u_t) / d
+    half = 0.5 / d
+    d_b = ttw1 * eta_b * half
+    d_t = (2 * tw + ttw1 * eta_t) * half
+    d_bb = (ttw2 * eta_b * eta_b + ttw1 * (t * u_bb)) * half
+    d_bt = (2 * tw1 * eta_b + ttw2 * eta_b * eta_t + ttw1 * (u_b + t * u_bt)) * half
+    d_tt = ttw2 * eta_t * eta_t + ttw1 * (2 * u_t + t * u_tt)
+    d_tt = (2 * w + 4 * tw1 * eta_t + d_tt) * half
+    s = 1 / np.sqrt(d)
+    s_b, s_t = -s * d_b, -s * d_t
+    s_bb = s * (3 * d_b * d_b - d_bb)
+    s_bt = s * (3 * d_b * d_t - d_bt)
+    s_tt = s * (3 * d_t * d_t - d_tt)
+    firsts_and_seconds = (u_b, u_t, u_bb, u_bt, u_tt, s, s_b, s_t, s_bb, s_bt, s_tt)
+    return _Movement(u, *firsts_and_seconds, d_b, d_t, d_bb, d_bt, d_tt)
 
 
 def _integrand(counts: _Counts, eta, u, rule: _Rule):
@@ -485,8 +523,23 @@ def _integrand(counts: _Counts, eta, u, rule: _Rule):
     return p, q, counts.x * log_p + counts.y * log_q - u * u / 2 + rule.log_weight
 
 
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """The log-likelihood (B,) without constant, gradient (2, B) and Hessian (3, B: bb, bt, tt).
+
+    `u` (B, k) are the posterior modes, `u_b` and `u_t` their derivatives.
+    """
+
+    log_likelihood: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray
+    u: np.ndarray
+    u_b: np.ndarray
+    u_t: np.ndarray
+
+
 def _height(counts: _Counts, beta, tau, u, rule: _Rule) -> np.ndarray:
-    """The log-likelihood alone, (B,)."""
+    """The log-likelihood alone, (B,), without constant."""
     beta, tau = beta[:, None], tau[:, None]
     at = _mode(counts, beta, tau, u)
     nodes = at.u + rule.z / np.sqrt(at.d)
@@ -498,127 +551,92 @@ def _height(counts: _Counts, beta, tau, u, rule: _Rule) -> np.ndarray:
 def _evaluate(counts: _Counts, beta, tau, u, rule: _Rule) -> _Point:
     """The log-likelihood and its first two derivatives at `beta`, `tau` (B,).
 
-    A study's likelihood is s sum_j w_j exp(z_j^2/2 + h(u + s z_j)) with
-    h(u) = x ln p + (n-x) ln(1-p) - u^2/2 at the logit eta = beta + tau u. Suffixes _b and
-    _t are derivatives in beta and tau, total ones: u, s and the nodes depend on both, by
-    differentiation of tau r(eta) = u and of s = d^-1/2.
+    A study's likelihood is s sum_j w_j exp(z_j^2/2 + h_j), h = x ln p + (n-x) ln(1-p) - v^2/2
+    at the node v = u + s z, with p at the logit eta = beta + tau v.
     """
     b, t = beta[:, None], tau[:, None]
-    m = _mode(counts, b, t, u)
-    u, r, w, d = m.u, m.r, m.w, m.d
-
-    # The mode, its logit, and d = 1 + tau^2 w.
-    tw = t * w
-    w1 = w * (m.q - m.p)  # derivatives of w in eta
-    w2 = w * (1 - 6 * m.p * m.q)
-    tw1 = t * w1
-    eta_b, eta_t = 1 / d, (u + t * r) / d
-    u_b, u_t = -tw / d, (r - tw * u) / d
-    u_bb = -tw1 * eta_b * eta_b / d
-    u_bt = -(w * eta_b + tw1 * eta_b * eta_t + tw * u_b) / d
-    u_tt = -(2 * w * eta_t + tw1 * eta_t * eta_t + 2 * tw * u_t) / d
-    ttw1, ttw2 = t * tw1, t * t * w2
-    # Halved and relative to d: the derivatives of d/2, over d.
-    d_b = ttw1 * eta_b / (2 * d)
-    d_t = (2 * tw + ttw1 * eta_t) / (2 * d)
-    d_bb = (ttw2 * eta_b * eta_b + ttw1 * (t * u_bb)) / (2 * d)
-    d_bt = (2 * tw1 * eta_b + ttw2 * eta_b * eta_t + ttw1 * (u_b + t * u_bt)) / (2 * d)
-    d_tt = w + 2 * tw1 * eta_t + (ttw2 * eta_t * eta_t + ttw1 * (2 * u_t + t * u_tt)) / 2
-    d_tt = d_tt / d
-    s = 1 / np.sqrt(d)
-    s_b, s_t = -s * d_b, -s * d_t
-    s_bb = s * (3 * d_b * d_b - d_bb)
-    s_bt = s * (3 * d_b * d_t - d_bt)
-    s_tt = s * (3 * d_t * d_t - d_tt)
-
-    # The nodes.
-    z = rule.z
-    v = u + s * z
+    at, z = _movement(_mode(counts, b, t, u), t), rule.z
+    v, v_b, v_t = at.u + at.s * z, at.u_b + at.s_b * z, at.u_t + at.s_t * z
     p, q, height = _integrand(counts, b + t * v, v, rule)
     top = height.max(axis=0)
     share = np.exp(height - top)
     whole = share.sum(axis=0)
     share /= whole
-    v_b, v_t = u_b + s_b * z, u_t + s_t * z
-    r = counts.x * q - counts.y * p
-    w = counts.n * p * q
-    e = t * r - v
+
+    r, w = counts.x * q - counts.y * p, counts.n * p * q
+    e = t * r - v  # derivative of h in v
     eta_b, eta_t = 1 + t * v_b, v + t * v_t
     h_b, h_t = r + e * v_b, r * v + e * v_t
     w_eta_b = w * eta_b
-    means = np.empty((7, *s.shape))
-    for i, values in enumerate(
-        (
-            h_b,
-            h_t,
-            e,
-            e * z,
-            h_b * h_b - w_eta_b * eta_b - v_b * v_b,
-            h_b * h_t - w_eta_b * eta_t - v_b * v_t + r * v_b,
-            h_t * h_t - w * eta_t * eta_t - v_t * v_t + 2 * r * v_t,
-        )
-    ):
-        np.einsum("jbk,jbk->bk", share, values, out=means[i])
-    m_b, m_t, m_e, m_ez, m_bb, m_bt, m_tt = means
 
-    parts = np.stack(
-        (
-            np.log(whole * s) + top,
-            m_b - d_b,
-            m_t - d_t,
-            m_bb - m_b * m_b + m_e * u_bb + m_ez * s_bb - d_bb + 2 * d_b * d_b,
-            m_bt - m_b * m_t + m_e * u_bt + m_ez * s_bt - d_bt + 2 * d_b * d_t,
-            m_tt - m_t * m_t + m_e * u_tt + m_ez * s_tt - d_tt + 2 * d_t * d_t,
-        )
-    )
+    def mean(values):
+        return np.einsum("jbk,jbk->bk", share, values)
+
+    m_b, m_t, m_e, m_ez = mean(h_b), mean(h_t), mean(e), mean(e * z)
+    # Of h_ab + h_a h_b, but for what v's own second derivatives add, which m_e and m_ez do.
+    m_bb = mean(h_b * h_b - w_eta_b * eta_b - v_b * v_b)
+    m_bt = mean(h_b * h_t - w_eta_b * eta_t - v_b * v_t + r * v_b)
+    m_tt = mean(h_t * h_t - w * eta_t * eta_t - v_t * v_t + 2 * r * v_t)
+
+    parts = np.empty((6, *top.shape))
+    parts[0] = np.log(whole * at.s) + top
+    parts[1] = m_b - at.d_b
+    parts[2] = m_t - at.d_t
+    parts[3] = m_bb - m_b * m_b + m_e * at.u_bb + m_ez * at.s_bb + 2 * at.d_b * at.d_b - at.d_bb
+    parts[4] = m_bt - m_b * m_t + m_e * at.u_bt + m_ez * at.s_bt + 2 * at.d_b * at.d_t - at.d_bt
+    parts[5] = m_tt - m_t * m_t + m_e * at.u_tt + m_ez * at.s_tt + 2 * at.d_t * at.d_t - at.d_tt
     sums = counts.sum(parts)
-    return _Point(sums[0], sums[1:3], sums[3:], u, np.stack((u_b, u_t)))
+    return _Point(sums[0], sums[1:3], sums[3:], at.u, at.u_b, at.u_t)
 
 
 # Maximisation -------------------------------------------------------------------------------
 
 
 def _fit(counts: _Counts, rule: _Rule) -> LogisticBatch:
-    rows = counts.x.shape[0]
-    common, finite = _Common(counts), counts.finite
-    gap = np.full(rows, np.nan)
+    """The fits of those data sets that have a finite maximum, NaN in the others."""
+    finite = counts.finite
+    if not finite.all():
+        return _fit_finite(counts, finite, rule)
+    common, best = _Common(counts), _maximise(counts, rule)
+    zero = _at_zero(common, best, counts)
+    a, b, c = -best.hessian
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.where(best.converged, np.sqrt(c / (a * c - b * b)), np.nan)
+    return LogisticBatch(
+        beta=np.where(zero, common.beta, best.beta),
+        se=np.where(zero, common.se, se),
+        tau2=np.where(zero, 0.0, best.tau**2),
+        log_likelihood=np.where(zero, common.log_likelihood, best.log_likelihood) + counts.constant,
+        converged=best.converged,
+        iterations=best.iterations,
+        score=np.where(zero, 0.0, best.gradient).T,
+        k=counts.m.sum(axis=1).astype(int),
+        finite=finite,
+    )
+
+
+def _fit_finite(counts: _Counts, finite: np.ndarray, rule: _Rule) -> LogisticBatch:
+    rows = finite.size
+    beta = _Common(counts).beta
     fits = LogisticBatch(
-        beta=np.where(np.isfinite(common.beta), gap, common.beta),
-        se=gap.copy(),
-        tau2=gap.copy(),
-        log_likelihood=gap.copy(),
+        *(np.where(np.isfinite(beta), np.nan, beta), *(np.full(rows, np.nan) for _ in range(3))),
         converged=np.zeros(rows, dtype=bool),
         iterations=np.zeros(rows, dtype=int),
         score=np.full((rows, 2), np.nan),
         k=counts.m.sum(axis=1).astype(int),
         finite=finite,
     )
-    if not finite.any():
-        return fits
-    some = counts.take(finite)
-    best = _maximise(some, rule)
-    at_zero = _at_zero(some, best)
-    zero = _Common(some)
-    a, b, c = -best.hessian
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.sqrt(c / (a * c - b * b))
-    fits.beta[finite] = np.where(at_zero, zero.beta, best.beta)
-    fits.se[finite] = np.where(at_zero, zero.se, np.where(best.converged, se, np.nan))
-    fits.tau2[finite] = np.where(at_zero, 0.0, best.tau**2)
-    heights = np.where(at_zero, zero.log_likelihood, best.log_likelihood)
-    fits.log_likelihood[finite] = heights + some.constant
-    fits.converged[finite] = best.converged
-    fits.iterations[finite] = best.iterations
-    fits.score[finite] = np.where(at_zero, 0.0, best.gradient).T
+    if finite.any():
+        some = _fit(counts.take(finite), rule)
+        for f in fields(LogisticBatch):
+            getattr(fits, f.name)[finite] = getattr(some, f.name)
     return fits
 
 
-def _at_zero(counts: _Counts, best: _Best) -> np.ndarray:
+def _at_zero(common: _Common, best: _Best, counts: _Counts) -> np.ndarray:
     """Where tau = 0 is a local maximum, and none that was found is higher."""
-    common = _Common(counts)
     local = common.rise <= 1e-13 * counts.sum(counts.n)
-    not_below = common.log_likelihood >= best.log_likelihood - counts.rounding
-    return local & not_below
+    return local & (common.log_likelihood >= best.log_likelihood - counts.rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -648,27 +666,27 @@ def _maximise(counts: _Counts, rule: _Rule) -> _Best:
         np.zeros(rows, dtype=bool),
         np.zeros(rows, dtype=int),
     )
-    active, shorter = np.arange(rows), np.ones(rows)
+    active, shorter, rounding = np.arange(rows), np.ones(rows), counts.rounding
     beta, tau, u = _scan(counts, rule)
     at = _evaluate(counts, beta, tau, u, rule)
     for iteration in range(_NEWTON_STEPS + 1):
         step, length = _newton_step(at)
-        ended = length <= _TOLERANCE + counts.rounding
+        ended = length <= _TOLERANCE + rounding
         if iteration == _NEWTON_STEPS or ended.any():
             stop = ended if iteration < _NEWTON_STEPS else np.ones_like(ended)
             _record(best, active, stop, ended, iteration, beta, tau, at)
             if stop.all():
                 return best
-            active, beta, tau, shorter, length = (
-                a[~stop] for a in (active, beta, tau, shorter, length)
+            active, beta, tau, shorter, length, rounding = (
+                a[~stop] for a in (active, beta, tau, shorter, length, rounding)
             )
             counts, at, step = counts.take(~stop), _taken(at, ~stop), step[:, ~stop]
         move = step * (shorter * np.minimum(1, (2 + tau) / np.hypot(*step)))
         new_beta, new_tau = beta + move[0], tau + move[1]
         turned = np.where(new_tau < 0, -1.0, 1.0)
-        guess = turned[:, None] * (at.u + (move[..., None] * at.slope).sum(axis=0))
-        new = _evaluate(counts, new_beta, turned * new_tau, guess, rule)
-        rises = new.log_likelihood >= at.log_likelihood - counts.rounding
+        guess = at.u + move[0][:, None] * at.u_b + move[1][:, None] * at.u_t
+        new = _evaluate(counts, new_beta, turned * new_tau, turned[:, None] * guess, rule)
+        rises = new.log_likelihood >= at.log_likelihood - rounding
         accepted = rises | (length <= _UNSEEN)
         shorter = np.where(accepted, 1.0, shorter / 2)
         beta = np.where(accepted, new_beta, beta)
@@ -691,7 +709,8 @@ def _taken(at: _Point, rows) -> _Point:
         at.gradient[:, rows],
         at.hessian[:, rows],
         at.u[rows],
-        at.slope[:, rows],
+        at.u_b[rows],
+        at.u_t[rows],
     )
 
 
@@ -703,32 +722,34 @@ def _merged(first: np.ndarray, one: _Point, other: _Point) -> _Point:
         np.where(first, one.gradient, other.gradient),
         np.where(first, one.hessian, other.hessian),
         np.where(wide, one.u, other.u),
-        np.where(wide, one.slope, other.slope),
+        np.where(wide, one.u_b, other.u_b),
+        np.where(wide, one.u_t, other.u_t),
     )
 
 
 def _newton_step(at: _Point) -> tuple[np.ndarray, np.ndarray]:
     """The step (2, B), and its length in standard errors, infinite where not concave.
 
-    Where the log-likelihood is not concave its curvatures are taken by their size, which
-    makes the step one uphill.
+    Where the log-likelihood is not concave its curvatures are taken by their size, so that
+    the step goes uphill.
     """
-    g, (a, b, c) = at.gradient, -at.hessian
-    determinant = a * c - b * b
-    concave = (a > 0) & (determinant > 0)
-    if concave.all():
-        step = np.stack((c * g[0] - b * g[1], a * g[1] - b * g[0])) / determinant
-        return step, np.sqrt((g * step).sum(axis=0))
+    a, b, c = -at.hessian
+    concave = (a > 0) & (a * c - b * b > 0)
+    if not concave.all():
+        a, b, c = np.where(concave, (a, b, c), _with_positive_curvatures(a, b, c))
+    g, h = at.gradient
+    step = np.array((c * g - b * h, a * h - b * g)) / (a * c - b * b)
+    return step, np.where(concave, np.sqrt(np.abs(g * step[0] + h * step[1])), np.inf)
+
+
+def _with_positive_curvatures(a, b, c) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The symmetric matrix [[a, b], [b, c]] with its eigenvalues replaced by their sizes."""
     middle, radius = (a + c) / 2, np.hypot((a - c) / 2, b)
     least = 1e-6 * (np.abs(middle) + radius) + _TINY
     high = np.maximum(np.abs(middle + radius), least)
     low = np.maximum(np.abs(middle - radius), least)
-    # The matrix with these curvatures and the same directions.
-    apart = np.where(radius > 0, (high - low) / np.where(radius > 0, 2 * radius, 1), 0)
-    a, b, c = ((high + low) / 2 + apart * (a - middle), apart * b, (high + low) / 2 + apart * (c - middle))
-    determinant = a * c - b * b
-    step = np.stack((c * g[0] - b * g[1], a * g[1] - b * g[0])) / determinant
-    return step, np.where(concave, np.sqrt(np.abs((g * step).sum(axis=0))), np.inf)
+    mean, apart = (high + low) / 2, (high - low) / np.maximum(2 * radius, _TINY)
+    return mean + apart * (a - middle), apart * b, mean + apart * (c - middle)
 
 
 def _scan(counts: _Counts, rule: _Rule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -774,43 +795,30 @@ def _joint_mode(counts: _Counts, tau: np.ndarray) -> tuple[np.ndarray, np.ndarra
 # The profile of tau -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Start:
-    """A maximum, its log-likelihood without constant."""
+def _profile_limit(counts: _Counts, start: _Point, beta, tau, drop, rule: _Rule, side) -> float:
+    """tau where the profile is `drop` below the maximum, above (`side` 1) or below (-1) it.
 
-    beta: float
-    tau: float
-    height: float
-
-
-def _profile_limit(
-    counts: _Counts, start: _Start, drop: float, rule: _Rule, side: int, common_beta: float
-) -> float:
-    """tau where the profile is `drop` below the maximum, above (`side` 1) or below it.
-
-    Newton's method on the signed root of the fall, which is nearly straight in log tau, kept
-    between the ends of a bracket.
+    Newton's method on the root of the fall, which is nearly straight in ln tau, kept between
+    the ends of a bracket.
     """
-    low, high = (start.tau, np.inf) if side > 0 else (0.0, start.tau)
-    beta, u = start.beta, np.zeros_like(counts.x)
-    tau = 1.5 * start.tau + 0.1 if side > 0 else start.tau / 2
+    low, high = (tau, np.inf) if side > 0 else (0.0, tau)
+    height, u = float(start.log_likelihood[0]), start.u
+    enough = _TOLERANCE + float(counts.rounding[0])
+    tau = 1.5 * tau + 0.1 if side > 0 else tau / 2
     for _ in range(_NEWTON_STEPS):
         beta, at = _profile(counts, beta, tau, u, rule)
         u = at.u
-        root = np.sqrt(max(0.0, 2 * (start.height - float(at.log_likelihood[0]))))
+        root = np.sqrt(2 * max(0.0, height - float(at.log_likelihood[0])))
         gap = root - np.sqrt(2 * drop)
-        if abs(gap) <= 1e-9:
-            return float(tau)
-        if (gap > 0) == (side > 0):
-            high = tau
-        else:
-            low = tau
-        slope = -float(at.gradient[1, 0]) * tau / root if root > 0 else 0.0  # in log tau
-        ratio = np.exp(np.clip(-gap / slope, -1.5, 1.5)) if slope * side > 0 else np.nan
-        new = tau * ratio
+        if abs(gap) <= enough:
+            return tau
+        low, high = (low, tau) if gap * side > 0 else (tau, high)
+        # d root / d ln tau, and the step in ln tau
+        slope = -float(at.gradient[1, 0]) * tau / root if root > 0 else 0.0
+        new = tau * np.exp(np.clip(-gap / slope, -1.5, 1.5)) if slope * side > 0 else np.inf
         if not low < new < high:
             new = (low + high) / 2 if np.isfinite(high) else 2 * tau
-        tau = new
+        tau = float(new)
     raise NotConverged("the profile likelihood's limit of tau2 was not found")
 
 
@@ -819,10 +827,9 @@ def _profile(counts: _Counts, beta: float, tau: float, u, rule: _Rule) -> tuple[
     taus = np.full(1, tau)
     for _ in range(_NEWTON_STEPS):
         at = _evaluate(counts, np.full(1, beta), taus, u, rule)
-        u = at.u
         slope, curvature = float(at.gradient[0, 0]), -float(at.hessian[0, 0])
         step = slope / curvature if curvature > 0 else np.sign(slope)
-        if abs(slope * step) <= 1e-18:
+        if abs(slope * step) <= _TOLERANCE**2:
             return beta, at
-        beta += float(np.clip(step, -1, 1))
+        beta, u = beta + float(np.clip(step, -1, 1)), at.u
     raise NotConverged("the profile likelihood of tau2 was not maximised over beta")

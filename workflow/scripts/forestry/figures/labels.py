@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 
 GAP = 1.3  # points between a marker and its name
 AIR = 0.6  # points around a name
@@ -17,7 +17,7 @@ BESIDE = ((1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1))
 DIRECTIONS = tuple(
     (math.cos(math.pi * i / 12), -math.sin(math.pi * i / 12)) for i in range(24)
 )  # from the right, upwards
-DISTANCES = tuple(6.0 + 4.5 * i for i in range(22))
+DISTANCES = tuple(5.0 + 3.0 * i for i in range(32))
 ROUNDS = 4  # those left out in one round are served first in the next
 
 Segment = tuple[float, float, float, float]  # x and y of both ends
@@ -106,37 +106,64 @@ def place_labels(
     several orders, and once with all names to the right, which suits a crowd; the picture
     with the fewest names left out is taken, of equal ones that with the shortest lines.
     """
-    markers, lines = [*anchors, *markers], list(lines)
-    best: Placing | None = None
-    for order, rightwards in product(_orders(anchors), (False, True)):
-        for _ in range(ROUNDS):
-            room = _Room(frame, markers, lines, farthest, rightwards)
-            placing = _serve(anchors, order, room)
+    if not anchors:
+        return []
+    scene = _Scene(frame, [*anchors, *markers], list(lines))
+    best: _Placing | None = None
+    for rightwards in (False, True):
+        possible = [scene.possible(anchor, farthest, rightwards) for anchor in anchors]
+        for placing in _placings(possible, anchors):
             if best is None or placing.cost < best.cost:
                 best = placing
-            left = [i for i, label in enumerate(placing.labels) if label is None]
-            if not left:
-                break
-            order = [*left, *(i for i in order if i not in left)]
-        if best.cost == (0, 0.0):
-            break
+            if best.cost == (0, 0.0):
+                return best.labels
     return best.labels
 
 
 @dataclass(frozen=True)
-class Placing:
+class _Placing:
     labels: list[PlacedLabel | None]
 
-    @property
+    @cached_property
     def cost(self) -> tuple[int, float]:
         return self.labels.count(None), round(sum(map(_length, self.labels)), 6)
 
 
-def _serve(anchors: Sequence[Anchor], order: Sequence[int], room: _Room) -> Placing:
-    labels: list[PlacedLabel | None] = [None] * len(anchors)
+def _placings(
+    possible: Sequence[Sequence[PlacedLabel]], anchors: Sequence[Anchor]
+) -> Iterator[_Placing]:
+    """One placing for each order; and those that serve first whom the last one left out."""
+    for order in _orders(anchors):
+        for _ in range(ROUNDS):
+            placing = _serve(possible, order)
+            yield placing
+            left = [i for i, label in enumerate(placing.labels) if label is None]
+            if not left:
+                break
+            order = [*left, *(i for i in order if i not in left)]
+
+
+def _serve(possible: Sequence[Sequence[PlacedLabel]], order: Sequence[int]) -> _Placing:
+    """The first possible place of each name that those served before it have left free."""
+    labels: list[PlacedLabel | None] = [None] * len(possible)
+    taken: list[PlacedLabel] = []
     for i in order:
-        labels[i] = room.take(anchors[i])
-    return Placing(labels)
+        labels[i] = next((label for label in possible[i] if _free(label, taken)), None)
+        taken += [labels[i]] * (labels[i] is not None)
+    return _Placing(labels)
+
+
+def _free(label: PlacedLabel, taken: Iterable[PlacedLabel]) -> bool:
+    return not any(_conflict(label, other) for other in taken)
+
+
+def _conflict(one: PlacedLabel, other: PlacedLabel) -> bool:
+    return (
+        one.box.meets(other.box, AIR)
+        or (other.leader is not None and one.box.met_by(other.leader))
+        or (one.leader is not None and other.box.met_by(one.leader))
+        or (None not in (one.leader, other.leader) and _cross(one.leader, other.leader))
+    )
 
 
 def _orders(anchors: Sequence[Anchor]) -> Iterator[list[int]]:
@@ -160,42 +187,35 @@ def beside(anchor: Anchor) -> PlacedLabel:
     return PlacedLabel(_box(anchor, 1, -1, 0.6 * anchor.radius + GAP), None)
 
 
-class _Room:
-    """What is taken already."""
+@dataclass(frozen=True)
+class _Scene:
+    """What is there before any name."""
 
-    def __init__(self, frame: Box, markers: list[Anchor], lines: list[Segment], farthest: float, rightwards):
-        self.frame, self.markers, self.lines = frame, markers, lines
-        self.farthest, self.rightwards = farthest, rightwards
-        self.boxes: list[Box] = []
-        self.leaders: list[Segment] = []
+    frame: Box
+    markers: list[Anchor]
+    lines: list[Segment]
 
-    def take(self, anchor: Anchor) -> PlacedLabel | None:
+    def possible(self, anchor: Anchor, farthest: float, rightwards: bool) -> list[PlacedLabel]:
+        """The places of a name that touch nothing that is there, the best first."""
         # A name at the right edge has to turn back.
         turned = anchor.box.right + GAP + anchor.width > self.frame.right
-        rightwards = self.rightwards and not turned
-        for label in _candidates(anchor, self.farthest, rightwards):
-            if self._free(label, anchor):
-                self.boxes.append(label.box)
-                self.leaders += [label.leader] * (label.leader is not None)
-                return label
-        return None
+        found = _candidates(anchor, farthest, rightwards and not turned)
+        return [label for label in found if self._holds(label, anchor)]
 
-    def _free(self, label: PlacedLabel, anchor: Anchor) -> bool:
+    def _holds(self, label: PlacedLabel, anchor: Anchor) -> bool:
         box, leader = label.box, label.leader
         return (
             box.within(self.frame)
-            and not any(box.meets(other, AIR) for other in self.boxes)
             and not any(box.meets(marker.box, AIR) for marker in self.markers)
-            and not any(box.met_by(line) for line in (*self.lines, *self.leaders))
-            and (leader is None or self._clear(leader, anchor))
+            and not any(box.met_by(line) for line in self.lines)
+            and (leader is None or self._leads(leader, anchor))
         )
 
-    def _clear(self, leader: Segment, anchor: Anchor) -> bool:
+    def _leads(self, leader: Segment, anchor: Anchor) -> bool:
         # Of points that overlap none can be led to without touching another.
         others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
-        return (
-            not any(box.met_by(leader) for box in (*self.boxes, *others))
-            and not any(_cross(leader, other) for other in (*self.leaders, *self.lines))
+        return not any(box.met_by(leader) for box in others) and not any(
+            _cross(leader, line) for line in self.lines
         )
 
 

@@ -42,7 +42,7 @@ class Judgement:
 
 # Near those of Okabe and Ito, which colour-blind readers tell apart; dark symbols read on them.
 JUDGEMENTS = {
-    "low": Judgement("Low risk of bias", "+", "#35b190"),
+    "low": Judgement("Low risk of bias", "+", "#4dc3a1"),
     "unclear": Judgement("Unclear risk of bias", "?", "#f5d547"),
     "high": Judgement("High risk of bias", MINUS, "#e0701f"),
     NOT_JUDGED: Judgement("Could not be judged", "\N{MIDDLE DOT}", "#ffffff"),

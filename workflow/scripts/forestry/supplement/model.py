@@ -94,7 +94,7 @@ def _annexure_title(name: str, titles: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Need:
-    """How wide a column should be, in characters: at least its longest word, at best its
+    """How wide a column should be, in digits: at least its longest word, at best its
     longest cell."""
 
     least: float
@@ -102,15 +102,14 @@ class Need:
 
 
 def column_needs(table: Table) -> list[Need]:
-    """What each column needs; one of width 0 needs all of its longest cell."""
+    """What each column needs; the cells of one of width 0 are not to be broken."""
     plain = [row.cells for row in table.rows if row.kind in ("body", "quiet")]
     needs = []
     for i, column in enumerate(table.columns):
-        heads = HEAD * _longest_word(plain_text(column.name))
-        cells = [cells[i] for cells in plain]
-        best = max([len(cell) for cell in cells] + [heads])
-        words = max([_longest_word(cell) for cell in cells] + [heads])
-        needs.append(Need(words if column.width else best, best))
+        head = HEAD * _longest_word(plain_text(column.name))
+        best = max([_extent(cells[i]) for cells in plain] + [head])
+        least = max([_longest_word(cells[i]) for cells in plain] + [head])
+        needs.append(Need(least if column.width else best, best))
     return needs
 
 
@@ -122,12 +121,28 @@ def plain_text(name: str) -> str:
 HEAD = 1.12  # headings are bold: so much wider
 
 
-def _longest_word(text: str) -> int:
-    return max((len(word) for word in text.split(" ")), default=0)
+WIDE, NARROW = "mwMW%@", "iljtfrI.,;:'()[]|! "
+
+
+def _longest_word(text: str) -> float:
+    return max((_extent(word) for word in text.split(" ")), default=0.0)
+
+
+def _extent(text: str) -> float:
+    """How wide a text is in a usual sans serif, in digits."""
+    return sum(map(_letter, text))
+
+
+def _letter(letter: str) -> float:
+    if letter in WIDE:
+        return 1.5
+    if letter in NARROW:
+        return 0.6
+    return 1.25 if letter.isupper() else 1.0
 
 
 def shared_width(needs: Sequence[Need], total: float, padding: float) -> list[float]:
-    """A width for each column, in characters, that together make `total`.
+    """A width for each column, in digits, that together make `total`.
 
     Each gets its least, and what is left is shared by what they would still use. Where
     the least is more than there is, all are cut by the same factor.

@@ -29,7 +29,7 @@ MARGIN_MM = 18.0
 FIGURE_WIDTH_MM = 174.0
 FIGURE_HEIGHT_MM = 200.0  # leaves room for a heading above and a legend below
 CELL_MARGIN_MM = 1.05
-LETTER = 0.6  # width of an average letter of the font, in its size
+LETTER = 0.57  # width of a digit of the font, in its size, and a little to spare
 MM_PER_POINT = 25.4 / 72
 CREATED = datetime(1980, 1, 1)  # of the file: the same content gives the same bytes
 

@@ -35,7 +35,7 @@ COLUMNS = (
     Column("Partici\u00adpants", "right", kind="number"),
     Column("Estimate (95% CI)", "center"),
     Column("Model"),
-    Column("I², %", "right", group="Heterogeneity", kind="number"),
+    Column("I²,\N{NO-BREAK SPACE}%", "right", group="Heterogeneity", kind="number"),
     Column("τ²", "right", group="Heterogeneity", kind="number"),
     Column("p", "right", group="Heterogeneity", kind="number"),
     Column("95% prediction interval", "center", width=0.9),

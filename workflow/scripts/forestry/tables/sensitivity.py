@@ -30,7 +30,7 @@ COLUMNS = (
     Column("Studies", "right", kind="number"),
     Column("Partici\u00adpants", "right", kind="number"),
     Column("Estimate (95% CI)", "center", width=1.5),
-    Column("I², %", "right", kind="number"),
+    Column("I²,\N{NO-BREAK SPACE}%", "right", kind="number"),
     Column("Change from main", "right", width=0.9, kind="number"),
     Column("Remark", width=2.1),
 )

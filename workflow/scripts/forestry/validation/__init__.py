@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from forestry.faults import BadInput, Fault
+from forestry.figures.prisma_flow import PrismaFlow
 from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.declaration import Declaration
 from forestry.validation.references import reference_faults
@@ -28,16 +29,26 @@ def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> 
     faults name files from the review's folder on (``resources/extraction/vte.csv``).
     `schema` is the JSON Schema of the declaration. Nothing is written, nothing repaired.
     """
-    rules = DeclarationSchema.read(schema)
     declared = Declaration(config)
+    of_keys = DeclarationSchema.read(schema).faults(config)
     tables, found = read_review(declared, Path(resources))
     faults = [
-        *rules.faults(config),
+        *of_keys,
+        *([] if any(fault.column.startswith("prisma") for fault in of_keys) else _flow(declared)),
         *duplicate_keys(Path(resources).parent / "config.yaml"),
         *found,
         *reference_faults(declared, tables),
     ]
     return tuple(sorted(set(faults)))
+
+
+def _flow(declared: Declaration) -> list[Fault]:
+    """Counts of the flow of records that contradict each other."""
+    try:
+        PrismaFlow.from_mapping(declared.prisma)
+    except ValueError as error:
+        return [Fault("config.yaml", "", "prisma", "", str(error).removeprefix("prisma: "))]
+    return []
 
 
 def check_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> None:

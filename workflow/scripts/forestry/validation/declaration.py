@@ -41,6 +41,10 @@ class Declaration:
         return self._section("studies")
 
     @property
+    def prisma(self) -> Mapping:
+        return mapping(mapping(self.config).get("prisma"))
+
+    @property
     def declares_subgroups(self) -> bool:
         return "subgroups" in mapping(self.config)
 

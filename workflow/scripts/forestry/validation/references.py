@@ -57,7 +57,6 @@ class _References:
         for outcome, about in self.declared.subgroups.items():
             yield from self._subgroups(outcome, about)
         yield from self._table_one()
-        yield from self._prisma()
         yield from self._members()
         yield from self._provenance()
         yield from self._units()
@@ -186,6 +185,11 @@ class _References:
         yield from self._pooling_name(place, about, measure)
         for i, step in enumerate(_steps(about), start=1):
             yield from self._step(f"{place}.steps.{i}", step)
+        columns = (text(step, "by") for step in _steps(about))
+        groups = [value for by in columns for value in self._allowed_values(by) or ()]
+        for group, name in mapping(about.get("groups")).items():
+            if group not in groups:
+                yield _fault(f"{place}.groups.{group}", name, unknown("group", str(group), groups))
 
     def _step(self, place: str, step: Mapping) -> Iterator[Fault]:
         by = text(step, "by")
@@ -207,15 +211,6 @@ class _References:
                     if column not in names:
                         rule = unknown("column of studies.csv", column, names)
                         yield _fault(f"tables.characteristics.{i}.{key}", column, rule)
-
-    def _prisma(self) -> Iterator[Fault]:
-        flow = mapping(mapping(self.declared.config).get("prisma"))
-        counts = ((name, flow.get(name)) for name in ("identified", "screened", "full_texts"))
-        known = [(name, count) for name, count in counts if _is_count(count)]
-        known += [("included", flow["included"])] if _is_count(flow.get("included")) else []
-        for (before, many), (after, few) in zip(known, known[1:], strict=False):
-            if few > many:
-                yield _fault(f"prisma.{after}", few, f"must not exceed {before} ({many})")
 
     def _like_named(self, section: str, names: Iterable[str]) -> Iterator[Fault]:
         seen: dict[str, str] = {}
@@ -426,7 +421,3 @@ def _short(rule: str) -> str:
 def _steps(about: Mapping) -> list[Mapping]:
     steps = about.get("steps")
     return [mapping(step) for step in steps] if isinstance(steps, list) else []
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

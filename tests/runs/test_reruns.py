@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
-from workflow.harness import NOTHING, ROOT, Workspace, workspace
+from runs.harness import NOTHING, ROOT, Workspace, workspace
 
 BCG = ROOT / "reviews/bcg"
 EFFECTS = {f"results/effects/{outcome}.csv" for outcome in ("tuberculosis", "tuberculosis_odds")}
@@ -28,8 +27,24 @@ def pooled(*outcomes: str) -> set[str]:
     return {f"results/pooled/{outcome}/estimates.csv" for outcome in outcomes}
 
 
-AGGREGATES = {f"results/{table}.csv" for table in ("estimates", "weights", "heterogeneity", "audit")}
-RATIOS = pooled("tuberculosis", "tuberculosis_odds")
+def subgroups(*steps: str) -> set[str]:
+    return {f"results/subgroups/tuberculosis/{step}.csv" for step in steps} | {
+        "results/subgroups.csv",
+        figure("5"),
+    }
+
+
+def diagnosed(*outcomes: str) -> set[str]:
+    return {f"results/diagnostics/{outcome}/influence.csv" for outcome in outcomes} | {
+        "results/influence.csv",
+        "results/bias.csv",
+    }
+
+
+TABLES = ("estimates", "weights", "heterogeneity", "audit")
+AGGREGATES = {f"results/{table}.csv" for table in TABLES}
+OUTCOMES = ("tuberculosis", "tuberculosis_odds", "tuberculosis_unvaccinated")
+RATIOS = ("tuberculosis", "tuberculosis_odds")
 FIGURES = {figure(name) for name in "1234"}
 
 
@@ -57,7 +72,15 @@ def check(space: Workspace, jobs: set[str]) -> None:
 
 def test_a_number_reruns_what_uses_it_and_the_aggregates(space):
     space.edit(SHEET, "aronson1948,4,123", "aronson1948,5,123")
-    check(space, {*EFFECTS, *RATIOS, *AGGREGATES, figure("1"), figure("2"), figure("3")})
+    ratios = {
+        *EFFECTS,
+        *pooled(*RATIOS),
+        *diagnosed(*RATIOS),
+        figure("1"),
+        figure("2"),
+        figure("3"),
+    }
+    check(space, {*ratios, *AGGREGATES, *subgroups("effects", "estimates")})
     built = {row["study_id"]: row for row in space.table("results/effects/tuberculosis.csv")}
     assert built["aronson1948"]["events"] == "5"
 
@@ -75,13 +98,13 @@ def test_touching_everything_reruns_nothing(space):
 
 
 def test_a_label_reruns_the_figures_alone(space):
-    space.edit("resources/studies.csv", "Aronson 1948", "Aronson, 1948")
-    check(space, FIGURES)
+    space.edit("resources/studies.csv", "Aronson 1948", "Aronson and others 1948")
+    check(space, {*FIGURES, figure("5")})
 
 
 def test_an_attribute_reruns_the_outcomes_whose_variants_use_it(space):
     space.edit("resources/studies.csv", "1948,random", "1948,alternate")
-    everything = pooled("tuberculosis", "tuberculosis_odds", "tuberculosis_unvaccinated")
+    everything = {*pooled(*OUTCOMES), *diagnosed(*OUTCOMES), *subgroups("estimates")}
     check(space, {*everything, *AGGREGATES, *FIGURES})
 
 
@@ -90,18 +113,19 @@ def test_swapping_two_settings_is_seen(space):
     swapped = "favours: {below: no vaccine, above: vaccine}"
     path = space.review / "config.yaml"
     path.write_text(path.read_text().replace(favours, swapped))
-    check(space, {figure("1"), figure("2"), figure("3")})
+    check(space, {figure("1"), figure("2"), figure("3"), figure("5")})
 
 
 def test_a_way_of_pooling_reruns_the_outcomes_that_use_it(space):
     space.edit("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM")
-    check(space, {*pooled("tuberculosis"), *AGGREGATES, figure("1"), figure("2")})
+    own = {*pooled("tuberculosis"), *diagnosed("tuberculosis"), figure("1"), figure("2")}
+    check(space, {*own, *AGGREGATES, *subgroups("estimates")})
 
 
 def test_a_library_module_reruns_what_imports_it(space):
     with open(space.workflow / "workflow/scripts/forestry/influence.py", "a") as module:
         module.write("\n# edited\n")
-    everything = pooled("tuberculosis", "tuberculosis_odds", "tuberculosis_unvaccinated")
+    everything = {*pooled(*OUTCOMES), *diagnosed(*OUTCOMES), *subgroups("estimates")}
     check(space, {*everything, *AGGREGATES, *FIGURES})
 
 
@@ -113,8 +137,8 @@ def test_an_adapter_reruns_its_own_rule(space):
 
 def test_an_added_figure_is_drawn_alone(space):
     with open(space.review / "resources/figures.csv", "a") as figures:
-        figures.write("5,main,forest,tuberculosis_odds,random_allocation\n")
-    check(space, {figure("5")})
+        figures.write("6,main,forest,tuberculosis_odds,random_allocation\n")
+    check(space, {figure("6")})
 
 
 def test_bad_input_stops_before_anything_changes(space):
