@@ -1,3 +1,5 @@
+import atexit
+
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -25,4 +27,5 @@ rule all:
 
 
 onsuccess:
-    print(f"\nDone. The results are in {Path('results').resolve()}")
+    # Snakemake has a few words of its own to say first.
+    atexit.register(print, f"\nDone. The results are in {Path('results').resolve()}")

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checked_once import unchanged_tables_checked_once  # noqa: F401
-from forestry import inverse_variance, measures, medians, models, outliers, rows
+from forestry import diagnostics, inverse_variance, measures, medians, models, outliers, rows
 from forestry.faults import Fault
+from forestry.figures import prisma_flow
+from forestry.tables import characteristics
+from forestry.tables.model import ALIGNMENTS
 from forestry.validation import SCHEMA, validate_review
 from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.words import either, nearest
@@ -685,6 +688,25 @@ def in_section(*path: str) -> set:
 )
 def test_the_words_that_are_allowed_are_those_that_the_library_knows(path, known):
     assert in_section(*path) == set(known)
+
+
+def test_the_tests_of_small_study_effects_are_those_of_the_library():
+    tests = SCHEMA_TEXT["properties"]["bias"]["properties"]["tests"]["items"]["enum"]
+    assert set(tests) == {name for known in diagnostics.TESTS.values() for name in known}
+
+
+def test_the_boxes_of_the_flow_are_those_that_are_drawn():
+    flow = SCHEMA_TEXT["properties"]["prisma"]["properties"]
+    assert set(flow) == {*prisma_flow.LABELS, "note"}
+    for box, parts in prisma_flow.BREAKDOWNS.items():
+        assert set(flow[box]["properties"]) == {"total", *parts}
+
+
+def test_the_columns_of_table_1_are_declared_as_the_library_takes_them():
+    declared = SCHEMA_TEXT["properties"]["tables"]["properties"]["characteristics"]["items"]
+    assert set(declared["properties"]) == set(characteristics.Characteristic.__dataclass_fields__)
+    assert set(declared["properties"]["kind"]["enum"]) == set(characteristics.KINDS)
+    assert set(declared["properties"]["align"]["enum"]) == set(ALIGNMENTS)
 
 
 def test_the_keys_of_a_pooling_are_those_of_the_library():

@@ -40,7 +40,7 @@ def draw_baujat(layout: BaujatLayout, style: Style | None = None) -> Figure:
     """The figure of a layout.
 
     Points have the gid ``study`` or ``study-hollow``, lines to their names ``leader``. A
-    name for which there is no place is left out, those nearest the origin first.
+    name for which there is no place is left out, and counted in a note.
     """
     style = style or style_for(layout.width_mm)
     geometry = _geometry(layout, _words(layout), style)
@@ -88,8 +88,8 @@ def _words(layout: BaujatLayout) -> Words:
 
 
 def _with_unnamed(words: Words, unnamed: int) -> Words:
-    studies = "One study" if unnamed == 1 else f"{unnamed} studies"
-    return replace(words, notes=(*words.notes, f"{studies} near the origin without a name."))
+    studies = "one study" if unnamed == 1 else f"{unnamed} studies"
+    return replace(words, notes=(*words.notes, f"No room for the names of {studies}."))
 
 
 def _entries(layout: BaujatLayout) -> Iterator[Entry]:

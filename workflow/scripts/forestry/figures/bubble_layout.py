@@ -270,10 +270,10 @@ def _slope(fit: MetaRegression, settings: BubbleSettings, scale: str) -> Spans:
     shown = [number(value, decimals) for value in (slope.estimate, slope.ci_low, slope.ci_high)]
     what = _LINKS.get(scale, settings.effect_name.split(",")[0].lower())
     what = f"log {what}" if scale == "log" else what
-    unit = settings.moderator_unit or "unit"
+    name = settings.moderator_name.split(",")[0].lower()
     level = f"{100 * fit.level:g}% CI"
     return _said(
-        Span(f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) per {unit}")
+        Span(f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) per unit of {name}")
     )
 
 

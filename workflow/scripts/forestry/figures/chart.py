@@ -37,10 +37,11 @@ class Mark:
 
 
 def mark(kind: str, style: Style) -> Mark:
-    """The look of a kind of point: filled, hollow, left_out, added or flagged."""
+    """The look of a kind of point."""
     blue = style.square_colour
     looks = {
         "filled": Mark("o", blue, style.ink, alpha=0.68, weight=0.5),
+        "dot": Mark("o", blue, blue, size=0.85),
         "hollow": Mark("o", style.paper, blue, weight=1.0),
         "left_out": Mark("x", style.muted, style.muted, size=0.95, weight=0.9),
         "added": Mark("D", style.paper, FLAG, size=0.85, weight=0.9),
@@ -165,7 +166,7 @@ LINES = {
     "filled_pooled": lambda style: {"color": FLAG, "linewidth": 0.9, "linestyle": DOTTED},
     "null": lambda style: {"color": style.muted, "linewidth": 0.6},
     "threshold": lambda style: {"color": style.muted, "linewidth": 0.6, "linestyle": DASHED},
-    "all_studies": lambda style: {"color": style.rule, "linewidth": 0.8},
+    "reference": lambda style: {"color": style.rule, "linewidth": 0.8},
 }
 BAND = "#d3e0ea"
 

@@ -127,7 +127,7 @@ def _point_entries(layout: FunnelLayout) -> Iterator[Entry]:
     if any(kind == "left_out" for kind, _ in kinds):
         yield Entry("left_out", "Left out by the variant")
     if any(kind == "added" for kind, _ in kinds):
-        yield Entry("added", "Added by trim and fill")
+        yield Entry("added", layout.added)
 
 
 def _contour_key(layout: FunnelLayout) -> Key:

@@ -90,8 +90,9 @@ class FunnelLayout:
     y: ChartAxis | None
     centre: float | None
     pooled: str  # the pooled result in words
-    filled_centre: float | None
+    filled_centre: float | None  # with the studies that trim and fill added
     filled: str
+    added: str  # the key's words for these studies
     region: Contour | None
     level: float
     contours: tuple[Contour, ...]  # the widest first
@@ -170,6 +171,7 @@ class _Funnel:
             pooled=self._pooled(),
             filled_centre=self._filled_centre,
             filled=self._filled(),
+            added=self._added_name(),
             region=self.region,
             level=self.settings.level,
             contours=contours,
@@ -194,6 +196,7 @@ class _Funnel:
             pooled="",
             filled_centre=None,
             filled="",
+            added="",
             region=None,
             level=settings.level,
             contours=(),
@@ -257,14 +260,19 @@ class _Funnel:
 
     @property
     def _filled_centre(self) -> float | None:
-        return None if self.trim_and_fill is None else float(self.trim_and_fill.fit.estimate)
+        found = self.trim_and_fill
+        return float(found.fit.estimate) if found is not None and found.k0 else None
 
     def _filled(self) -> str:
         if self._filled_centre is None:
             return ""
         shown = float(to_display(self._filled_centre, self.scale, self._n_harmonic))
         unit = "%" if self.settings.measure == "proportion" else ""
-        return f"With the added studies: {self._number_format()(shown)}{unit}"
+        return f"With those added: {self._number_format()(shown)}{unit}"
+
+    def _added_name(self) -> str:
+        found = self.trim_and_fill
+        return f"Added by trim and fill ({found.estimator})" if found else ""
 
     # Points -------------------------------------------------------------------------------
 
@@ -359,6 +367,8 @@ class _Funnel:
         if self.centre is None:
             said = self.selected.note
             yield "No model was fitted: no funnel." + (f" {_sentence(said)}" if said else "")
+        if self.trim_and_fill is not None and not self.trim_and_fill.k0:
+            yield f"Trim and fill ({self.trim_and_fill.estimator}) adds no study."
         if len(self.members.pooled) < USUAL_MINIMUM:
             yield FEW
 

@@ -122,7 +122,7 @@ def _of_members(rows, members: Members, settings: InfluenceSettings) -> list[Inf
 
 
 def _study(effect: StudyEffect, row: InfluenceRow, settings: InfluenceSettings) -> InfluenceStudy:
-    flagged = row.influential or abs(row.rstudent) > settings.threshold
+    flagged = _is_flagged(row, settings)
     label = settings.label(effect.study_id) + MARKS.get(effect.status, "")
     return InfluenceStudy(
         effect.study_id, label + " *" * flagged, flagged, effect.status == "reconstructed"
@@ -157,7 +157,9 @@ def _panels(
 
 def _panel(key: str, rows, reference: float, thresholds: tuple[float, ...]) -> InfluencePanel:
     values = tuple(float(getattr(row, key)) for row in rows)
-    low, high = padded(min(*values, reference, *thresholds), max(*values, reference, *thresholds))
+    shown = (*values, reference, *thresholds)
+    low, high = min(shown), max(shown)
+    low, high = padded(low, high, 0.09) if high - low > 1e-12 else (low - 0.09, low + 1.09)
     return InfluencePanel(
         key=key,
         title=TITLES[key],
@@ -165,7 +167,7 @@ def _panel(key: str, rows, reference: float, thresholds: tuple[float, ...]) -> I
         flagged=tuple(_beyond(value, thresholds) for value in values),
         reference=reference,
         thresholds=thresholds,
-        axis=linear_axis(low, high, "", steps=2),
+        axis=linear_axis(low, high, "", steps=4),
     )
 
 
@@ -189,5 +191,12 @@ def _notes(rows: Sequence[InfluenceRow], settings: InfluenceSettings) -> tuple[s
         return ()
     method = rows[0].tau2_method
     model = "Common-effect model" if method == COMMON else f"Random-effects model, τ² by {method}"
-    flagged = f"* Influential, or an outlier (studentized residual beyond ±{settings.threshold:g})."
-    return (f"{model}, each study against the others. {flagged}",)
+    outlier = f"an outlier (studentized residual beyond ±{settings.threshold:g})"
+    flagged = f"* Influential, or {outlier}."
+    if not any(_is_flagged(row, settings) for row in rows):
+        flagged = f"No study is influential or {outlier}."
+    return (f"{model}; each study against the others. {flagged}",)
+
+
+def _is_flagged(row: InfluenceRow, settings: InfluenceSettings) -> bool:
+    return row.influential or abs(row.rstudent) > settings.threshold

@@ -19,6 +19,7 @@ from forestry.figures.chart import (
     new_panel,
     write,
 )
+from forestry.figures.chart_axis import ChartAxis, linear_axis
 from forestry.figures.chart_geometry import (
     CAP_HEIGHT,
     PAD,
@@ -39,9 +40,10 @@ from forestry.figures.wording import Span, Spans
 
 GAP = 9.0  # between panels
 NARROWEST = 30.0
-WIDEST_NAME = 0.3  # of the figure's width
+WIDEST_NAME = 0.36  # of the figure's width
 TIGHT = 0.86  # of a forest plot's row
 STRIPE = "#f6e6dc"  # behind a study that is flagged
+GUIDE = "#dfe3e7"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def draw_influence(layout: InfluenceLayout, style: Style | None = None) -> Figur
     geometry = _geometry(layout, style)
     figure, page = new_page(geometry.width, geometry.height, style)
     for placed in geometry.panels:
-        axes = new_panel(figure, page, placed.frame, placed.panel.axis, None, style)
+        axis = _with_fitting_ticks(placed, style)
+        axes = new_panel(figure, page, placed.frame, axis, None, style)
         axes.set_ylim(len(layout.studies) - 0.5, -0.5)
         _draw_panel(axes, placed.panel, layout, style)
     write(page, geometry.texts)
@@ -114,14 +117,14 @@ def _words(layout: InfluenceLayout) -> Words:
 
 
 def _entries(layout: InfluenceLayout) -> Iterator[Entry]:
-    yield Entry("all_studies", "All studies, or no influence")
+    yield Entry("reference", "Reference: all studies, or no influence")
     yield Entry("threshold", "Threshold")
     if any(any(panel.flagged) for panel in layout.panels):
         yield Entry("flagged", "Beyond a threshold")
     if any(study.hollow for study in layout.studies):
         yield Entry("hollow", f"{DAGGER} Reconstructed")
     if any(DOUBLE_DAGGER in study.label for study in layout.studies):
-        yield Entry("filled", f"{DOUBLE_DAGGER} Derived by arithmetic")
+        yield Entry("dot", f"{DOUBLE_DAGGER} Derived by arithmetic")
 
 
 def _wrapped_names(layout: InfluenceLayout, style: Style) -> list[tuple[Spans, ...]]:
@@ -179,6 +182,26 @@ def _name_texts(name: tuple[Spans, ...], middle: float, bold: bool, style: Style
     return texts
 
 
+def _with_fitting_ticks(placed: PlacedPanel, style: Style) -> ChartAxis:
+    """The panel's axis with two ticks or more whose labels touch no other, if there can be."""
+    axis, wide = placed.panel.axis, placed.frame.right - placed.frame.left
+    possible = [linear_axis(axis.low, axis.high, "", steps) for steps in (5, 4, 3, 2, 1)]
+    fitting = [found for found in possible if found.ticks and _fits(found, wide, style)]
+    return max(fitting, key=lambda found: min(len(found.ticks), 3), default=possible[-1])
+
+
+def _fits(axis: ChartAxis, wide: float, style: Style) -> bool:
+    middles = [axis.position(tick) * wide for tick in axis.ticks]
+    halves = [width(label, style.small) / 2 for label in axis.tick_labels]
+    ends = [(x - half, x + half) for x, half in zip(middles, halves, strict=True)]
+    edge = GAP / 2 - 1.0
+    return (
+        ends[0][0] >= -edge
+        and ends[-1][1] <= wide + edge
+        and all(b[0] - a[1] >= 3.0 for a, b in zip(ends, ends[1:], strict=False))
+    )
+
+
 # A panel ----------------------------------------------------------------------------------
 
 
@@ -187,9 +210,12 @@ def _draw_panel(axes: Axes, panel: InfluencePanel, layout: InfluenceLayout, styl
     for i in rows:
         if layout.studies[i].flagged:
             axes.axhspan(i - 0.5, i + 0.5, facecolor=STRIPE, linewidth=0, zorder=0, gid="stripe")
+    guides = [[(panel.axis.low, i), (panel.axis.high, i)] for i in rows]
+    guides = LineCollection(guides, linewidths=0.3, colors=GUIDE, zorder=0.5)
+    axes.add_collection(guides, autolim=False)
     ends = (-0.5, len(layout.studies) - 0.5)
     reference = (panel.reference,) * 2
-    add_line(axes, reference, ends, f"{panel.key}-reference", **LINES["all_studies"](style))
+    add_line(axes, reference, ends, f"{panel.key}-reference", **LINES["reference"](style))
     for threshold in panel.thresholds:
         look = LINES["threshold"](style)
         add_line(axes, (threshold,) * 2, ends, f"{panel.key}-threshold", **look)
@@ -197,13 +223,12 @@ def _draw_panel(axes: Axes, panel: InfluencePanel, layout: InfluenceLayout, styl
     colours = [FLAG if panel.flagged[i] else style.rule for i in rows]
     stems = LineCollection(stems, linewidths=0.8, colors=colours, zorder=4)
     axes.add_collection(stems, autolim=False)
-    kinds = ("filled", panel.key), ("hollow", f"{panel.key}-hollow"), ("flagged", f"{panel.key}-flagged")
-    for kind, gid in kinds:
+    for kind, suffix in (("dot", ""), ("hollow", "-hollow"), ("flagged", "-flagged")):
         places = [(panel.values[i], i) for i in rows if _kind(panel, layout, i) == kind]
-        draw_points(axes, places, kind, gid, style)
+        draw_points(axes, places, kind, panel.key + suffix, style)
 
 
 def _kind(panel: InfluencePanel, layout: InfluenceLayout, i: int) -> str:
     if panel.flagged[i]:
         return "flagged"
-    return "hollow" if layout.studies[i].hollow else "filled"
+    return "hollow" if layout.studies[i].hollow else "dot"

@@ -48,6 +48,9 @@ class Box:
             and self.bottom <= other.bottom
         )
 
+    def grown(self, air: float) -> Box:
+        return Box(self.left - air, self.top - air, self.right + air, self.bottom + air)
+
     def met_by(self, segment: Segment) -> bool:
         """Whether a segment has a point in common with the rectangle (Liang and Barsky)."""
         x0, y0, x1, y1 = segment
@@ -78,7 +81,7 @@ class Anchor:
     width: float = 0.0
     height: float = 0.0
 
-    @property
+    @cached_property
     def box(self) -> Box:
         r = self.radius
         return Box(self.x - r, self.y - r, self.x + r, self.y + r)
@@ -104,7 +107,8 @@ def place_labels(
     `markers` are points without a name, and `lines` what no name and no leading line may
     cross. Names lie at most `farthest` points from their points. The names are served in
     several orders, and once with all names to the right, which suits a crowd; the picture
-    with the fewest names left out is taken, of equal ones that with the shortest lines.
+    that loses the least is taken (the first anchors matter most), of equal ones that with
+    the shortest lines.
     """
     if not anchors:
         return []
@@ -126,7 +130,10 @@ class _Placing:
 
     @cached_property
     def cost(self) -> tuple[int, float]:
-        return self.labels.count(None), round(sum(map(_length, self.labels)), 6)
+        """Names left out, the first in the list the dearest; then the length of the lines."""
+        k = len(self.labels)
+        lost = sum(k - i for i, label in enumerate(self.labels) if label is None)
+        return lost, round(sum(map(_length, self.labels)), 6)
 
 
 def _placings(
@@ -160,8 +167,8 @@ def _free(label: PlacedLabel, taken: Iterable[PlacedLabel]) -> bool:
 def _conflict(one: PlacedLabel, other: PlacedLabel) -> bool:
     return (
         one.box.meets(other.box, AIR)
-        or (other.leader is not None and one.box.met_by(other.leader))
-        or (one.leader is not None and other.box.met_by(one.leader))
+        or (other.leader is not None and one.box.grown(AIR).met_by(other.leader))
+        or (one.leader is not None and other.box.grown(AIR).met_by(one.leader))
         or (None not in (one.leader, other.leader) and _cross(one.leader, other.leader))
     )
 
@@ -200,20 +207,22 @@ class _Scene:
         # A name at the right edge has to turn back.
         turned = anchor.box.right + GAP + anchor.width > self.frame.right
         found = _candidates(anchor, farthest, rightwards and not turned)
-        return [label for label in found if self._holds(label, anchor)]
+        # Of points that overlap none can be led to without touching another.
+        others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
+        return [
+            label
+            for label in found
+            if self._holds(label.box) and (label.leader is None or self._leads(label.leader, others))
+        ]
 
-    def _holds(self, label: PlacedLabel, anchor: Anchor) -> bool:
-        box, leader = label.box, label.leader
+    def _holds(self, box: Box) -> bool:
         return (
             box.within(self.frame)
             and not any(box.meets(marker.box, AIR) for marker in self.markers)
             and not any(box.met_by(line) for line in self.lines)
-            and (leader is None or self._leads(leader, anchor))
         )
 
-    def _leads(self, leader: Segment, anchor: Anchor) -> bool:
-        # Of points that overlap none can be led to without touching another.
-        others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
+    def _leads(self, leader: Segment, others: Sequence[Box]) -> bool:
         return not any(box.met_by(leader) for box in others) and not any(
             _cross(leader, line) for line in self.lines
         )
