@@ -95,15 +95,16 @@ log_likelihood <- function(par, d, rule) {
 fine <- list(eps = 0.02, d = 0.02, zero.tol = 0, r = 6, v = 2)
 tight <- function(d, nAGQ, par) {
   rule <- gauss_hermite(nAGQ)
-  f <- function(par) log_likelihood(par, d, rule)
   for (i in 1:5) {
-    gradient <- numDeriv::grad(f, par, method.args = fine)
-    hessian <- numDeriv::hessian(f, par, method.args = fine)
-    par <- par - solve(hessian, gradient)
+    # About 1, as numDeriv's steps are relative and a parameter may be near 0.
+    f <- function(z) log_likelihood(par + z - 1, d, rule)
+    gradient <- numDeriv::grad(f, c(1, 1), method.args = fine)
+    hessian <- numDeriv::hessian(f, c(1, 1), method.args = fine)
+    if (i < 5) par <- par - solve(hessian, gradient)
   }
   points <- list(par, par + c(0.3 * par[1], 0.3), par + c(-0.5 * par[1], -0.4))
   lme4 <- deviance_of(d, nAGQ)
-  list(beta = par[2], tau2 = par[1]^2, se = sqrt(solve(-hessian)[2, 2]), log_likelihood = f(par),
+  list(beta = par[2], tau2 = par[1]^2, se = sqrt(solve(-hessian)[2, 2]), log_likelihood = f(c(1, 1)),
        gradient = I(gradient), points = lapply(points, I), deviance = I(sapply(points, lme4)))
 }
 

@@ -148,7 +148,9 @@ def _draw_means(panel: Axes, layout: BubbleLayout, style: Style) -> None:
         add_line(panel, (x, x), (mean.ci_low, mean.ci_high), "mean-interval", **look)
         size = 1.15 * point_size(style)
         panel.add_line(
-            Line2D([x], [mean.estimate], marker="D", markersize=size, color=style.accent, gid="mean")
+            Line2D(
+                [x], [mean.estimate], marker="D", markersize=size, color=style.accent, gid="mean"
+            )
         )
 
 

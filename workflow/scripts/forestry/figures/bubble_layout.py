@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -253,7 +253,11 @@ def _statistics(fit: MetaRegression, settings, scale: str, grouped: bool) -> Ite
         yield _said(
             Span(between), name, Span(f"{_EQUALS}{number(test.statistic, 2)}, {df}, "), *_p(test)
         )
-    r2 = [] if fit.r2 is None else [Span(", "), Span("R", True), Span(f"²{_EQUALS}{percent(fit.r2)}")]
+    r2 = (
+        []
+        if fit.r2 is None
+        else [Span(", "), Span("R", True), Span(f"²{_EQUALS}{percent(fit.r2)}")]
+    )
     yield _said(
         Span("Residual heterogeneity: "),
         Span("Q", True),
@@ -273,7 +277,9 @@ def _slope(fit: MetaRegression, settings: BubbleSettings, scale: str) -> Spans:
     name = settings.moderator_name.split(",")[0].lower()
     level = f"{100 * fit.level:g}% CI"
     return _said(
-        Span(f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) per unit of {name}")
+        Span(
+            f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) per unit of {name}"
+        )
     )
 
 

@@ -187,7 +187,9 @@ PATCHES = {**{f"shade{i}": shade for i, shade in enumerate(SHADES)}, "band": BAN
 
 def _draw_line_symbol(page: Axes, placed: PlacedSymbol, style: Style) -> None:
     ends = (placed.x - 4.5, placed.x + 4.5)
-    add_line(page, ends, (placed.y, placed.y), f"key-{placed.symbol}", **LINES[placed.symbol](style))
+    add_line(
+        page, ends, (placed.y, placed.y), f"key-{placed.symbol}", **LINES[placed.symbol](style)
+    )
 
 
 def _draw_patch_symbol(page: Axes, placed: PlacedSymbol, style: Style) -> None:

@@ -240,7 +240,9 @@ def _place_key(key: Key, words: Words, top: float, style: Style):
             left, y = start, y + leading
         middle = y - CAP_HEIGHT / 2 * style.small
         symbols.append(PlacedSymbol(entry.symbol, left + SYMBOL / 2, middle))
-        for i, line in enumerate(wrap((Span(entry.text),), right - start - SYMBOL - 3, style.small)):
+        for i, line in enumerate(
+            wrap((Span(entry.text),), right - start - SYMBOL - 3, style.small)
+        ):
             y += leading * (i > 0)
             texts += run(line, left + SYMBOL + 3, y, style.small, style.ink)
         left += needed + KEY_GAP

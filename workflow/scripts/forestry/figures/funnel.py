@@ -134,9 +134,7 @@ def _contour_key(layout: FunnelLayout) -> Key:
     if layout.about == "null":
         bounds = sorted((contour.p for contour in layout.contours), reverse=True)
         texts = [f"p ≥ {bounds[0]:g}"]
-        texts += [
-            f"{low:g} ≤ p < {high:g}" for high, low in zip(bounds, bounds[1:], strict=False)
-        ]
+        texts += [f"{low:g} ≤ p < {high:g}" for high, low in zip(bounds, bounds[1:], strict=False)]
         texts.append(f"p < {bounds[-1]:g}")
         heading = f"Test of no effect ({layout.null}):"
     else:
@@ -177,7 +175,11 @@ def _draw_contours(panel: Axes, layout: FunnelLayout) -> None:
 def _triangle(contour: Contour, layout: FunnelLayout) -> list[tuple[float, float]]:
     deepest = layout.y.low
     half = contour.z * deepest
-    return [(contour.centre, 0.0), (contour.centre - half, deepest), (contour.centre + half, deepest)]
+    return [
+        (contour.centre, 0.0),
+        (contour.centre - half, deepest),
+        (contour.centre + half, deepest),
+    ]
 
 
 def _draw_lines(panel: Axes, layout: FunnelLayout, style: Style) -> None:
@@ -255,7 +257,6 @@ def _anchor(point: FunnelPoint, text: str, layout, geometry: ChartGeometry, styl
 
 def _lines(layout: FunnelLayout, geometry: ChartGeometry) -> Iterator[Segment]:
     """The lines about the pooled result in points: no name lies on them."""
-    bottom = layout.y.low
     if layout.region is None:
         return
     tip, *corners = _triangle(layout.region, layout)

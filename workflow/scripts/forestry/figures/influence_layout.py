@@ -101,8 +101,7 @@ def influence_layout(
         title=settings.title,
         counted=members.counted if mine else "",
         studies=tuple(
-            _study(effect, row, settings)
-            for effect, row in zip(members.pooled, mine, strict=False)
+            _study(effect, row, settings) for effect, row in zip(members.pooled, mine, strict=False)
         ),
         panels=panels,
         notes=_notes(mine, settings),

@@ -212,7 +212,8 @@ class _Scene:
         return [
             label
             for label in found
-            if self._holds(label.box) and (label.leader is None or self._leads(label.leader, others))
+            if self._holds(label.box)
+            and (label.leader is None or self._leads(label.leader, others))
         ]
 
     def _holds(self, box: Box) -> bool:
