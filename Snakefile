@@ -15,6 +15,8 @@ include: "workflow/rules/subgroups.smk"
 include: "workflow/rules/diagnostics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/supplement.smk"
 
 
 localrules:
@@ -28,4 +30,6 @@ rule all:
 
 onsuccess:
     # Snakemake has a few words of its own to say first.
-    atexit.register(print, f"\nDone. The results are in {Path('results').resolve()}")
+    atexit.register(
+        print, f"\nDone. The results are in {Path('results').resolve()}"
+    )

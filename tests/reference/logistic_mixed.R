@@ -124,8 +124,9 @@ wald <- function(d) {
 }
 
 common_fit <- function(d) {
-  g <- glm(cbind(events, total - events) ~ 1, family = binomial, data = d,
-           control = list(epsilon = 1e-14, maxit = 100))
+  # Twice, as glm's standard error is of the weights before its last step.
+  g <- glm(cbind(events, total - events) ~ 1, family = binomial, data = d)
+  g <- glm(cbind(events, total - events) ~ 1, family = binomial, data = d, start = coef(g))
   list(beta = as.numeric(coef(g)), se = sqrt(vcov(g)[1, 1]), log_likelihood =
          sum(dbinom(d$events, d$total, sum(d$events) / sum(d$total), log = TRUE)))
 }

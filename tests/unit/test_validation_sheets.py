@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry.faults import BadInput, Fault
-from forestry.validation import check_review, columns, sheets, validate_review
+from forestry.validation import SCHEMA, check_review, columns, sheets, validate_review
 from forestry.validation.columns import number
+from forestry.validation.config import DeclarationSchema
 from forestry.validation.reading import read_sheet
 from forestry.validation.sheets import sheet_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 REVIEWS = (ROOT, ROOT / "reviews" / "bcg")
+STUDIES = sheets.studies_family(DeclarationSchema.read(SCHEMA).default_studies)
 
 CONFIG = """
 review: {title: A review}
@@ -37,6 +39,7 @@ outcomes:
   score: {label: Score, data: score, measure: mean_change, unit: points, pooling: plain}
   weight: {label: Weight, data: weight, measure: mean_difference, unit: kg, pooling: plain}
 variants: {main: {}}
+prisma: {studies_included: 3}
 """
 TABLES = {
     "studies.csv": """\
@@ -295,6 +298,8 @@ def test_a_wrong_cell_is_a_fault(review, file, row, column, value, rule):
         (TIME, "median", "4.5", "q3", "4", "q3 must not be below median (4.5)"),
         (TIME, "q3", "10", "max", "9", "max must not be below q3 (10)"),
         (SCORE, "change_ci_low", "-2", "change_ci_high", "-3", "below change_ci_low (-2)"),
+        (SCORE, "change_ci_high", "", "change_ci_high", "", "where change_ci_low is"),
+        (BENEFIT, "control_events", "", "status", "reported", "control_events and control_total"),
         (WEIGHT, "control_mean", "", "status", "reported", "must give mean and control_mean"),
     ],
 )
@@ -330,6 +335,8 @@ def test_numbers_are_in_order_across_those_that_are_not_known(review):
         ("response", "estimate", "", "must not be empty"),
         ("response", "ci_low", "75", "ci_high must not be below ci_low (75)"),
         ("response", "ci_low", "", "half an interval cannot be used"),
+        ("response", "ci_high", "173", "a percentage must be from 0 to 100"),
+        ("response", "ci_high", "", "must be given where ci_low is"),
         ("response", "i2", "152", "must be from 0 to 100"),
         ("response", "i2", "-1", "must be from 0 to 100"),
         ("response", "p_heterogeneity", "1.2", "must be from 0 to 1"),
@@ -362,6 +369,7 @@ def test_a_wrong_published_result_is_a_fault(review, row, column, value, rule):
         ("S1", "kind", "florest", "the nearest is forest"),
         ("S1", "outcome", "respons", "unknown outcome; the nearest known one is response"),
         ("S1", "outcome", "", "a forest figure must name its outcome"),
+        ("S1", "variant", "", "a forest figure must name its variant"),
         ("S1", "variant", "mian", "unknown variant; the nearest known one is main"),
         ("1", "outcome", "response", "must be empty: the flow diagram is of the whole review"),
     ],
@@ -426,6 +434,26 @@ def test_a_reported_row_without_its_number_is_a_fault(review, file, column):
     assert "a row with status reported must give" in fault.rule
 
 
+@pytest.mark.parametrize("file", [RESPONSE, BENEFIT, TIME, SCORE, WEIGHT])
+def test_an_unavailable_row_has_no_number_but_the_size_of_its_groups(review, file):
+    review.set(file, "lim2020", "status", "unavailable")
+    with open(review.path(file), newline="") as lines:
+        row = next(csv.DictReader(lines))
+    numbers = {column for column in row if number(row[column]) is not None}
+    sizes = {"total", "control_total", "n", "control_n"}
+    assert {f.column for f in review.faults()} == numbers - sizes | {"basis"}
+    assert {f.rule for f in review.faults()} == {EMPTY_HERE}
+
+
+@pytest.mark.parametrize("file", ["published.csv", "published_tests.csv"])
+def test_a_result_that_stands_twice_is_a_fault(review, file):
+    lines = review.path(file).read_text().splitlines(keepends=True)
+    review.path(file).write_text("".join([*lines, lines[1]]))
+    fault = only(review.faults())
+    assert (fault.file, fault.column, fault.value) == (f"resources/{file}", "outcome", "response")
+    assert fault.rule == "must not stand twice: it is already on line 2"
+
+
 def test_rows_that_were_reconstructed_need_the_declaration_s_leave(review):
     review.edit(RESPONSE, "derived,published:time", "reconstructed,published:time")
     fault = only(review.faults())
@@ -480,11 +508,11 @@ def studies_faults(tmp_path, **cells: str) -> list[Fault]:
     row = {**BUNDLED_ROW, "sources": "https://a.org", **cells}
     path = tmp_path / "studies.csv"
     with open(path, "w", newline="") as file:
-        table = csv.DictWriter(file, [column.name for column in sheets.STUDIES.columns])
+        table = csv.DictWriter(file, [column.name for column in STUDIES.columns])
         table.writeheader()
         table.writerow(row)
     table, faults = read_sheet(path, "studies.csv")
-    return [*faults, *sheet_faults(table, sheets.STUDIES)]
+    return [*faults, *sheet_faults(table, STUDIES)]
 
 
 @pytest.mark.parametrize(
@@ -501,7 +529,7 @@ def studies_faults(tmp_path, **cells: str) -> list[Fault]:
         ("n_control", {"n_control": "-1"}, "must be 0 or more"),
         ("n_ig", {"n_ig": ""}, "must be given where n_status is reported"),
         ("n_ig", {"n_status": "unavailable"}, "must be empty where n_status is unavailable"),
-        ("n_note", {"n_status": "derived"}, "must say in n_note how it was obtained"),
+        ("n_note", {"n_status": "derived"}, "a derived n_ig must say here how it was obtained"),
         ("sources", {"sources": ""}, "must name its public source"),
         ("n_dm", {"n_dm": "15", "n_pm": "6"}, "add to 21: they must not exceed n_ig (20)"),
         ("female_n", {"female_n": "21"}, "female_n must not exceed n_ig (20)"),
@@ -510,7 +538,7 @@ def studies_faults(tmp_path, **cells: str) -> list[Fault]:
         ("age_max", {"age_min": "20", "age_max": "2"}, "age_max must not be below age_min (20)"),
         ("age_mean", {"age_mean": "5", "age_min": "20"}, "between age_min and age_max (20 to ?)"),
         ("doi", {"doi": "https://doi.org/10.1016/j"}, "must be a DOI"),
-        ("pmid", {"pmid": "PMC123"}, "must be a whole number"),
+        ("pmid", {"pmid": "PMC123"}, "must be a number"),
         ("assumed", {"assumed": "design, line"}, "must be names with one space between"),
     ],
 )
@@ -519,6 +547,18 @@ def test_a_wrong_cell_of_the_bundled_studies_is_a_fault(tmp_path, column, cells,
     assert (fault.study, fault.column) == ("lim2020", column)
     assert fault.value == {**BUNDLED_ROW, **cells}.get(column, "")
     assert rule in fault.rule
+
+
+@pytest.mark.parametrize("prefix", ["age", "duration_months", "ivig_cycles", "followup_months"])
+def test_the_summaries_of_the_bundled_studies_are_in_order(tmp_path, prefix):
+    cells = {"mean": "90", "min": "20", "median": "10", "max": "5"}
+    found = studies_faults(tmp_path, **{f"{prefix}_{part}": cells[part] for part in cells})
+    assert {(fault.column, fault.value) for fault in found} == {
+        (f"{prefix}_median", "10"),
+        (f"{prefix}_max", "5"),
+    }
+    found = studies_faults(tmp_path, **{f"{prefix}_mean": "90", f"{prefix}_max": "60"})
+    assert only(found).column == f"{prefix}_mean"
 
 
 def test_what_is_assumed_of_a_study_is_a_column(tmp_path):
@@ -720,7 +760,13 @@ def test_a_number_is_read_as_it_was_written(value):
     assert number(repr(value)) == value
 
 
-@given(st.sampled_from(columns.NUMERIC), st.text(max_size=8) | st.from_regex(columns.NUMBER))
+NUMERIC = (
+    *(columns.ANY_NUMBER, columns.NOT_NEGATIVE, columns.POSITIVE, columns.PERCENT),
+    *(columns.COUNT, columns.SIZE),
+)
+
+
+@given(st.sampled_from(NUMERIC), st.text(max_size=8) | st.from_regex(columns.NUMBER))
 def test_what_passes_as_a_number_is_one_to_python(kind, text):
     column = columns.Column("n", kind)
     if text and not column.broken(text):
@@ -731,7 +777,7 @@ def test_what_passes_as_a_number_is_one_to_python(kind, text):
 # The data dictionary -----------------------------------------------------------------------
 
 HEADINGS = {
-    "studies.csv": sheets.STUDIES,
+    "studies.csv": STUDIES,
     "quality_rob.csv": sheets.QUALITY_ROB,
     "quality_nos.csv": sheets.QUALITY_NOS,
     "published.csv": sheets.PUBLISHED,

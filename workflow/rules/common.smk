@@ -22,7 +22,8 @@ except GateClosed as closed:
     raise WorkflowError(str(closed))
 
 REVIEW = Review(config, RESOURCES)
-KINDS = ["forest", "subgroup_forest"]
+KINDS = ["prisma_flow", "forest", "subgroup_forest", "funnel"]
+FORMATS = ["pdf", "svg", "png"]
 
 
 wildcard_constraints:
@@ -40,6 +41,11 @@ def code(script):
     Relative to the review's folder, so that a project that has moved is not made anew.
     """
     return [os.path.relpath(file) for file in code_of(SCRIPTS / script)]
+
+
+def template(name):
+    """A template of the supplement, as an input to watch."""
+    return os.path.relpath(SCRIPTS / "forestry/supplement" / name)
 
 
 def sheet(wildcards):
@@ -73,8 +79,31 @@ def forest_settings(wildcards):
     return REVIEW.forest_settings(wildcards.figure)
 
 
+def funnel_settings(wildcards):
+    return REVIEW.funnel_settings(wildcards.figure)
+
+
+def diagnostic_plot_settings(wildcards):
+    return REVIEW.diagnostic_plot_settings(wildcards.outcome)
+
+
 def subgroup_forest_settings(wildcards):
     return REVIEW.subgroup_forest_settings(wildcards.figure)
+
+
+def table_settings(wildcards):
+    return REVIEW.table_settings(wildcards.table)
+
+
+def effects_in_table(wildcards):
+    """The effects of the outcomes that a table names."""
+    outcomes = REVIEW.table_outcomes(wildcards.table)
+    return [f"results/effects/{outcome}.csv" for outcome in outcomes]
+
+
+def judged(wildcards):
+    """The sheet of quality that a table shows."""
+    return str(REVIEW.quality_sheet(wildcards.table))
 
 
 def of_figure(pattern):
@@ -93,10 +122,33 @@ def final_files():
     tables += ["bias"] if "bias" in config else []
     tables += ["audit", "consistency"] if REVIEW.is_published else []
     return [
+        *supplement_files(),
         *collect("results/{table}.csv", table=tables),
         *collect(
             "results/figures/{figure}.{format}",
             figure=[figure for kind in KINDS for figure in REVIEW.figures_of(kind)],
-            format=["pdf", "svg", "png"],
+            format=FORMATS,
+        ),
+        *collect(
+            "results/figures/diagnostics/{outcome}_{plot}.{format}",
+            outcome=REVIEW.outcomes,
+            plot=["influence", "baujat"],
+            format=FORMATS,
+        ),
+    ]
+
+
+def supplement_files():
+    """The tables as set and the supplement, where the review declares tables."""
+    if not REVIEW.tables:
+        return []
+    return [
+        "results/supplement.pdf",
+        "results/supplement.docx",
+        "results/tables/tables.xlsx",
+        *collect("results/tables/{table}.csv", table=REVIEW.tables),
+        *collect(
+            "results/figures/risk_of_bias.{format}",
+            format=FORMATS if REVIEW.tables_of("risk_of_bias") else [],
         ),
     ]

@@ -1,9 +1,11 @@
 # What single studies do to a result, and whether small studies differ.
 #
 # In:    results/effects/<outcome>.csv, results/pooled/<outcome>/weights.csv
-# Out:   results/diagnostics/<outcome>/, results/influence.csv, results/bias.csv
+# Out:   results/diagnostics/<outcome>/, results/influence.csv, results/bias.csv,
+#        results/figures/diagnostics/<outcome>_influence.*, <outcome>_baujat.*
 # Steps: diagnose             influence in the main variant, tests of bias in every variant
 #        collate_diagnostics  the outcomes' tables, one after the other
+#        diagnostic_plots     influence plot and Baujat plot
 
 
 rule diagnose:
@@ -36,3 +38,26 @@ use rule collate as collate_diagnostics with:
         "logs/collate/{table}.log",
     wildcard_constraints:
         table="influence|bias",
+
+
+rule diagnostic_plots:
+    input:
+        effects="results/effects/{outcome}.csv",
+        weights="results/pooled/{outcome}/weights.csv",
+        influence="results/diagnostics/{outcome}/influence.csv",
+        code=code("diagnostic_plots.py"),
+    output:
+        influence=multiext(
+            "results/figures/diagnostics/{outcome}_influence", ".pdf", ".svg", ".png"
+        ),
+        baujat=multiext(
+            "results/figures/diagnostics/{outcome}_baujat", ".pdf", ".svg", ".png"
+        ),
+    log:
+        "logs/figures/diagnostics/{outcome}.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=diagnostic_plot_settings,
+    script:
+        "../scripts/diagnostic_plots.py"

@@ -4,6 +4,8 @@
 # Out:   results/figures/<figure>.pdf, .svg, .png
 # Steps: forest           a forest plot of one outcome and variant
 #        subgroup_forest  a forest plot of one subgroup step, in blocks
+#        funnel           a funnel plot of one outcome and variant
+#        prisma_flow      the flow of records
 
 
 rule forest:
@@ -49,3 +51,62 @@ rule subgroup_forest:
         settings=subgroup_forest_settings,
     script:
         "../scripts/subgroup_forest.py"
+
+
+rule funnel:
+    input:
+        effects=of_figure("results/effects/{outcome}.csv"),
+        estimates=of_figure("results/pooled/{outcome}/estimates.csv"),
+        weights=of_figure("results/pooled/{outcome}/weights.csv"),
+        code=code("funnel.py"),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        svg="results/figures/{figure}.svg",
+        png="results/figures/{figure}.png",
+    log:
+        "logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(REVIEW.figures_of("funnel")),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=funnel_settings,
+    script:
+        "../scripts/funnel.py"
+
+
+rule prisma_flow:
+    input:
+        code=code("prisma_flow.py"),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        svg="results/figures/{figure}.svg",
+        png="results/figures/{figure}.png",
+    log:
+        "logs/figures/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(REVIEW.figures_of("prisma_flow")),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=dict(config.get("prisma", {})),
+    script:
+        "../scripts/prisma_flow.py"
+
+
+rule traffic_light:
+    input:
+        judged="resources/quality_rob.csv",
+        code=code("quality_plots.py"),
+    output:
+        pdf="results/figures/risk_of_bias.pdf",
+        svg="results/figures/risk_of_bias.svg",
+        png="results/figures/risk_of_bias.png",
+    log:
+        "logs/figures/risk_of_bias.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=REVIEW.label_settings(),
+    script:
+        "../scripts/quality_plots.py"

@@ -6,8 +6,8 @@ tests of small-study effects are run in every variant, on the studies that it ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,8 +24,9 @@ from forestry.scales import harmonic_mean, to_display
 class InfluenceRow:
     """A study's influence on an outcome: a row of ``influence.csv``.
 
-    Viechtbauer and Cheung 2010; `*_deleted` is the result without the study, the estimate
-    and its interval on the display scale. Two studies or more are needed.
+    Viechtbauer and Cheung 2010, on the scale of analysis; `*_deleted` is the result without
+    the study, the estimate and its interval on the display scale, I2 (0-1) on the basis that
+    the pooling names. `hat` and `weight` are shares (0-1). Two studies or more are needed.
     """
 
     outcome: str
@@ -52,15 +53,19 @@ class InfluenceRow:
 def influence_rows(
     effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
 ) -> list[InfluenceRow]:
-    """The influence of each study that the main variant pools; [] for fewer than two."""
+    """The influence of each study that a variant pools; [] for fewer than two.
+
+    `settings` are those of `Review.influence_settings`. tau2, the interval and the basis of
+    I2 are the pooling's; tau2 is by REML where it is a mixed model.
+    """
     pooling = Pooling(**settings["pooling"])
     kept = included(effects, weights, settings["variant"])
     if len(kept) < 2:
         return []
     yi, vi = _array(kept, "yi"), _array(kept, "vi")
     method = tau2_method_of(pooling)
-    found = influence(yi, vi, method)
-    without = leave_one_out(yi, vi, method, level=pooling.level, i2_basis="q")
+    found = influence(yi, vi, method, pooling.interval)
+    without = leave_one_out(yi, vi, method, pooling.interval, pooling.level, pooling.i2)
     shown = _displayed(kept, without)
     return [
         InfluenceRow(
@@ -106,7 +111,8 @@ def bias_rows(
 ) -> list[BiasRecord]:
     """The declared tests of small-study effects that the measure allows, in each variant.
 
-    A variant with fewer than `fewest_studies` has its rows, without numbers and with a note.
+    `settings` are those of `Review.bias_settings`. A variant with fewer than
+    `fewest_studies` has its rows, without numbers and with a note.
     """
     tests = TESTS.get(settings["measure"], EFFECT_TESTS)
     return [
@@ -118,19 +124,22 @@ def bias_rows(
     ]
 
 
-def _bias_test(test, kept: Sequence[StudyEffect], settings: Mapping) -> BiasTest:
-    found = test(kept)
-    if len(kept) >= settings["fewest_studies"]:
+def _bias_test(test: Test, kept: Sequence[StudyEffect], settings: Mapping) -> BiasTest:
+    found, fewest = test(kept), settings["fewest_studies"]
+    if len(kept) >= fewest:
         return found
-    note = f"fewer than {settings['fewest_studies']} studies: not tested"
-    return BiasTest(found.test, len(kept), None, None, None, None, None, True, note)
+    empty = dict.fromkeys(("bias", "se", "statistic", "df", "p_value"))
+    return replace(found, k=len(kept), note=f"fewer than {fewest} studies: not tested", **empty)
 
 
 def _array(kept: Sequence[StudyEffect], name: str) -> np.ndarray:
     return np.array([getattr(effect, name) for effect in kept], dtype=float)
 
 
-def _of(test, *columns, **fixed):
+Test = Callable[[Sequence[StudyEffect]], BiasTest]
+
+
+def _of(test, *columns, **fixed) -> Test:
     """A test of the library as a test of studies, by the columns that it takes."""
     return lambda kept: test(*(_array(kept, column) for column in columns), **fixed)
 
@@ -144,7 +153,7 @@ PROPORTION_TESTS = {
 }
 
 
-def _two_arm_tests(measure: str) -> dict:
+def _two_arm_tests(measure: str) -> dict[str, Test]:
     return {
         "harbord": _of(bias.harbord, *_ARMS, measure=measure),
         "peters": _of(bias.peters, *_ARMS),

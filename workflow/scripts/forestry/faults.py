@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One cell (or row, or file) that breaks a rule. Empty fields do not apply."""
+    """One cell (or row, or file) that breaks a rule. Empty fields do not apply.
+
+    `study` is the row's name: its study_id, or ``line 7`` of the file where it has none.
+    """
 
     file: str
     study: str
@@ -19,7 +22,7 @@ class Fault:
     def __str__(self) -> str:
         place = [self.file]
         if self.study:
-            place.append(f"study {self.study}")
+            place.append(self.study if self.study.startswith("line ") else f"study {self.study}")
         if self.column:
             place.append(f"{self.column} = {self.value!r}" if self.value else self.column)
         return f"{', '.join(place)}: {self.rule}"

@@ -24,7 +24,9 @@ class GateClosed(Exception):
 def pass_gate(config: Mapping, resources: Path, schema: Path, marks: Path) -> None:
     """Check a review once for each content of its declaration, tables and rules of checking.
 
-    Raises GateClosed with every fault. `marks` is the folder of the marks.
+    `config` is the content of the config.yaml beside the folder `resources`, `schema` the
+    file of its schema, and `marks` the folder of the marks. Raises GateClosed with every
+    fault; a refused review leaves no mark.
     """
     mark = marks / f"checked-{_digest(config, resources, schema)}"
     if mark.exists():
@@ -43,8 +45,10 @@ def pass_gate(config: Mapping, resources: Path, schema: Path, marks: Path) -> No
 
 def _digest(config: Mapping, resources: Path, schema: Path) -> str:
     content = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    # The file beside its content, which does not tell a key that is declared twice.
+    declared = sorted(resources.parent.glob("config.yaml"))
     tables = sorted(resources.rglob("*.csv"))
-    for file in (*tables, schema, *code_of(VALIDATION)):
+    for file in (*declared, *tables, schema, *code_of(VALIDATION)):
         content.update(str(file).encode())
         content.update(hashlib.sha256(file.read_bytes()).digest())
     return content.hexdigest()[:16]

@@ -447,7 +447,7 @@ def _mode(counts: _Counts, beta, tau, u) -> _Mode:
     """
     x, y, n = counts.x, counts.y, counts.n
     tau2 = tau * tau
-    enough = 1e-10 + 4e-16 * np.sqrt(n.max())  # posterior standard deviations
+    enough = 1e-12 + 4e-15 * np.sqrt(n.max())  # posterior standard deviations
     for _ in range(_MODE_STEPS):
         eta = beta + tau * u
         p, q = expit(eta), expit(-eta)
@@ -655,8 +655,8 @@ class _Best:
 def _maximise(counts: _Counts, rule: _Rule) -> _Best:
     """Newton's method from the best point of a scan.
 
-    The log-likelihood is even in tau, so that the search runs over all tau, a negative one
-    turned over, and tau = 0 is a stationary point like any other.
+    The log-likelihood is even in tau, so that the search runs over all tau, negative ones
+    included, and tau = 0 is a stationary point like any other.
     """
     rows = counts.x.shape[0]
     best = _Best(
@@ -681,16 +681,15 @@ def _maximise(counts: _Counts, rule: _Rule) -> _Best:
                 a[~stop] for a in (active, beta, tau, shorter, length, rounding)
             )
             counts, at, step = counts.take(~stop), _taken(at, ~stop), step[:, ~stop]
-        move = step * (shorter * np.minimum(1, (2 + tau) / np.hypot(*step)))
+        move = step * (shorter * np.minimum(1, (2 + np.abs(tau)) / np.hypot(*step)))
         new_beta, new_tau = beta + move[0], tau + move[1]
-        turned = np.where(new_tau < 0, -1.0, 1.0)
         guess = at.u + move[0][:, None] * at.u_b + move[1][:, None] * at.u_t
-        new = _evaluate(counts, new_beta, turned * new_tau, turned[:, None] * guess, rule)
+        new = _evaluate(counts, new_beta, new_tau, guess, rule)
         rises = new.log_likelihood >= at.log_likelihood - rounding
         accepted = rises | (length <= _UNSEEN)
         shorter = np.where(accepted, 1.0, shorter / 2)
         beta = np.where(accepted, new_beta, beta)
-        tau = np.where(accepted, turned * new_tau, tau)
+        tau = np.where(accepted, new_tau, tau)
         at = new if accepted.all() else _merged(accepted, new, at)
     raise AssertionError("the last step ends every data set")
 

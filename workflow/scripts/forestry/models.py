@@ -1,7 +1,8 @@
 """The ways of pooling that a review can declare, each giving both of its models.
 
 Whatever the way, studies come in as arrays and `BothModels` comes out, on the scale of
-analysis (link); what is shown to a reader is `forestry.pool`'s work.
+analysis (link); what is shown to a reader is `forestry.pool`'s work. A model that the
+counts leave without an estimate is missing, and the other one's `note` says why.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 
 from forestry import heterogeneity, inverse_variance, logistic_mixed, mantel_haenszel
 from forestry.heterogeneity import I2
+from forestry.logistic_mixed import NoFiniteMaximum
+from forestry.mantel_haenszel import NotEstimable
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,13 @@ class Spread:
 
 @dataclass(frozen=True)
 class BothModels:
-    """Common and random effects of the same studies.
+    """Common and random effects of the same studies; at least one of the two exists.
 
-    `random` and `spread` are None where the counts leave them without a maximum.
+    `random` is None where the mixed model has no maximum, `common` where Mantel and
+    Haenszel's estimate does not exist, `spread` where all or no participants had the event.
     """
 
-    common: Fitted
+    common: Fitted | None
     random: Fitted | None
     spread: Spread | None
 
@@ -106,7 +110,8 @@ class BothModels:
 def pool(studies: Studies, pooling: Pooling) -> BothModels:
     """Both models for two or more studies, by the declared way of pooling.
 
-    Raises KeyError for a model that is not known, ValueError for fewer than two studies.
+    Raises KeyError for a model that is not known, ValueError for fewer than two studies,
+    NotConverged where a search fails.
     """
     if studies.k < 2:
         raise ValueError(f"pooling needs two studies or more, not {studies.k}")
@@ -159,13 +164,21 @@ def _fitted(fit: inverse_variance.Fit, method: str) -> Fitted:
 
 
 def _mantel_haenszel(studies: Studies, pooling: Pooling) -> BothModels:
-    """The common effect of Mantel and Haenszel; random effects by inverse variance."""
+    """The common effect of Mantel and Haenszel, uncorrected; random effects by inverse variance."""
+    random, spread = _random_effects(studies.yi, studies.vi, pooling)
+    try:
+        return BothModels(_mantel_haenszel_common(studies, pooling), random, spread)
+    except NotEstimable as error:
+        return BothModels(None, replace(random, note=f"no common effect: {error}"), spread)
+
+
+def _mantel_haenszel_common(studies: Studies, pooling: Pooling) -> Fitted:
     fit = mantel_haenszel.fit_mantel_haenszel(
         *(studies.events, studies.total, studies.control_events, studies.control_total),
         measure=studies.measure,
         level=pooling.level,
     )
-    common = Fitted(
+    return Fitted(
         method="mantel_haenszel",
         tau2_method="",
         interval="wald",
@@ -177,7 +190,6 @@ def _mantel_haenszel(studies: Studies, pooling: Pooling) -> BothModels:
         weight_basis="mantel_haenszel",
         p_value=fit.p_value,
     )
-    return BothModels(common, *_random_effects(studies.yi, studies.vi, pooling))
 
 
 # The logistic mixed model ---------------------------------------------------------------------
@@ -187,20 +199,25 @@ def _logistic_mixed(studies: Studies, pooling: Pooling) -> BothModels:
     events, total = studies.events, studies.total
     if events.sum() in (0, total.sum()):
         return BothModels(_exact_total(events, total, pooling), None, None)
-    common = logistic_mixed.fit_common(events, total)
-    random = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
+    common = _mixed_fit(logistic_mixed.fit_common(events, total), events, total, pooling)
+    try:
+        random = _mixed_random(events, total, pooling)
+    except NoFiniteMaximum as error:
+        note = f"no random effects: {error}"
+        return BothModels(replace(common, note=note), None, _extreme_spread(events, total, pooling))
+    return BothModels(common, random, _mixed_spread(random.tau2, events, total, pooling))
+
+
+def _mixed_random(events, total, pooling: Pooling) -> Fitted:
+    fit = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
     limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
-    return BothModels(
-        _mixed_fit(common, events, total, pooling),
-        replace(
-            _mixed_fit(random, events, total, pooling),
-            tau2_method="ML",
-            tau2=random.tau2,
-            tau2_low=limits.low,
-            tau2_high=limits.high,
-            **_prediction(random, pooling),
-        ),
-        _mixed_spread(random.tau2, events, total, pooling),
+    return replace(
+        _mixed_fit(fit, events, total, pooling),
+        tau2_method="ML",
+        tau2=fit.tau2,
+        tau2_low=limits.low,
+        tau2_high=limits.high,
+        **_prediction(fit, pooling),
     )
 
 
@@ -228,18 +245,31 @@ def _prediction(fit, pooling: Pooling) -> dict:
 
 def _mixed_spread(tau2: float, events, total, pooling: Pooling) -> Spread:
     wald = logistic_mixed.wald_q(events, total)
-    ratio = logistic_mixed.likelihood_ratio_q(events, total)
     tests = [
         Test("wald_q", wald.statistic, wald.df, wald.p_value),
-        Test("likelihood_ratio_q", ratio.statistic, ratio.df, ratio.p_value),
+        _likelihood_ratio_test(events, total),
     ]
     if pooling.heterogeneity == "likelihood_ratio":
         tests.reverse()
     if pooling.i2 == "tau2":
         typical = logistic_mixed.typical_variance(events, total)
         return Spread(heterogeneity.i2_from_tau2(tau2, typical), "tau2", tuple(tests))
+    return _spread_of_q(tuple(tests), pooling.level)
+
+
+def _extreme_spread(events, total, pooling: Pooling) -> Spread:
+    """Where each study has only events or only others, there is no finite logit for Wald's Q."""
+    return _spread_of_q((_likelihood_ratio_test(events, total),), pooling.level)
+
+
+def _likelihood_ratio_test(events, total) -> Test:
+    found = logistic_mixed.likelihood_ratio_q(events, total)
+    return Test("likelihood_ratio_q", found.statistic, found.df, found.p_value)
+
+
+def _spread_of_q(tests: tuple[Test, ...], level: float) -> Spread:
     first = tests[0]
-    return Spread(heterogeneity.i2_from_q(first.statistic, first.df), first.name, tuple(tests))
+    return Spread(heterogeneity.i2_from_q(first.statistic, first.df, level), first.name, tests)
 
 
 def _exact_total(events, total, pooling: Pooling) -> Fitted:

@@ -24,17 +24,18 @@ def outlying(studies: Sequence[StudyEffect], rule: Mapping, pooling: Pooling) ->
 
     - ``studentized_residual``: its externally studentized residual exceeds `threshold`
       (1.96) in size (Viechtbauer and Cheung 2010, Res Synth Methods 1:112).
-    - ``interval_outside_pooled``: its interval and the pooled one have no point in common.
+    - ``interval_outside_pooled``: its Wald interval and the pooled one have no point in
+      common (as find.outliers of R's dmetar).
 
-    Raises KeyError for an unknown rule.
+    The pooled interval is the pooling's own; under Hartung and Knapp's, residuals carry its
+    factor. Raises KeyError for an unknown rule.
     """
+    find = RULES[rule["rule"]]
     if len(studies) < FEWEST:
         return {}
     yi = np.array([study.yi for study in studies])
     vi = np.array([study.vi for study in studies])
-    found = RULES[rule["rule"]](
-        yi, vi, rule, rule.get("tau2", tau2_method_of(pooling)), pooling.level
-    )
+    found = find(yi, vi, rule, rule.get("tau2", tau2_method_of(pooling)), pooling)
     return {studies[i].study_id: reason for i, reason in found.items()}
 
 
@@ -43,15 +44,15 @@ def tau2_method_of(pooling: Pooling) -> str:
     return "REML" if pooling.model == "logistic_mixed" else pooling.tau2
 
 
-def _by_residual(yi, vi, rule, tau2_method, level) -> dict[int, str]:
-    residuals = studentized_residuals(yi, vi, tau2_method)
+def _by_residual(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
+    residuals = studentized_residuals(yi, vi, tau2_method, pooling.interval)
     over = np.flatnonzero(np.abs(residuals) > rule.get("threshold", THRESHOLD))
     return {int(i): f"outlier (studentized residual {residuals[i]:.2f})" for i in over}
 
 
-def _by_interval(yi, vi, rule, tau2_method, level) -> dict[int, str]:
-    own = wald_interval(yi, vi, level)
-    pooled = fit_random(yi, vi, tau2_method, level=level)
+def _by_interval(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
+    own = wald_interval(yi, vi, pooling.level)
+    pooled = fit_random(yi, vi, tau2_method, pooling.level, pooling.interval)
     outside = np.flatnonzero((own.high < pooled.ci_low) | (own.low > pooled.ci_high))
     return {int(i): "outlier (interval outside the pooled interval)" for i in outside}
 

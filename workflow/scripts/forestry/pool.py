@@ -110,9 +110,14 @@ def _estimates(part, kept, models: BothModels, pooling: Pooling) -> tuple[Estima
 
 
 def _selected(models: BothModels, pooling: Pooling) -> str:
-    """Which model the review reports; `common_if_i2_zero` is the article's rule."""
+    """Which model the review reports: of two that exist, that of its rule.
+
+    ``common_if_i2_zero`` is the article's: the data choose, by I2 on the pooling's basis.
+    """
     if models.random is None:
         return "common"
+    if models.common is None:
+        return "random"
     if pooling.select == "common_if_i2_zero":
         return "common" if models.spread.i2.i2 == 0 else "random"
     return pooling.select

@@ -18,6 +18,7 @@ from forestry.selection import left_out
 
 RATIOS = ("risk_ratio", "odds_ratio")
 PROPORTION = "proportion"
+QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
 
 @dataclass(frozen=True)
@@ -113,17 +114,36 @@ class Review:
     def forest_settings(self, figure: str) -> dict:
         """What a forest plot says beside its numbers: labels, units, arms."""
         drawn = self.figures[figure]
-        declared = self.config["outcomes"][drawn.outcome]
-        members = [row["study_id"] for row in self.rows(drawn.outcome)]
-        wanted = ("measure", "unit", "direction", "arms", "favours")
         return {
             "outcome": drawn.outcome,
             "variant": drawn.variant,
-            "title": declared["label"],
-            "labels": {study: self.studies[study]["label"] for study in members},
-            **{key: declared[key] for key in wanted if key in declared},
+            **self._words_on_figures(drawn.outcome),
             **self.config.get("figures", {}),
         }
+
+    def funnel_settings(self, figure: str) -> dict:
+        """What a funnel plot says beside its numbers."""
+        drawn = self.figures[figure]
+        words = self._words_on_figures(drawn.outcome)
+        return {"outcome": drawn.outcome, "variant": drawn.variant, **words}
+
+    def diagnostic_plot_settings(self, outcome: str) -> dict:
+        """What the influence plot and the Baujat plot of an outcome say beside their numbers."""
+        main = next(iter(self.config["variants"]))
+        return {"outcome": outcome, "variant": main, **self._words_on_figures(outcome)}
+
+    def _words_on_figures(self, outcome: str) -> dict:
+        declared = self.config["outcomes"][outcome]
+        wanted = ("measure", "unit", "direction", "arms", "favours")
+        return {
+            "title": declared["label"],
+            "labels": {row["study_id"]: self._label(row) for row in self.rows(outcome)},
+            **{key: declared[key] for key in wanted if key in declared},
+        }
+
+    def label_settings(self) -> dict:
+        """How the studies are called."""
+        return {"labels": {id: study["label"] for id, study in self.studies.items()}}
 
     def influence_settings(self, outcome: str) -> dict:
         """Which variant's studies are looked at one by one, and how they are pooled."""
@@ -146,6 +166,95 @@ class Review:
         """As `forest_settings`, with the names of the groups."""
         declared = self.config["subgroups"][self.figures[figure].outcome]
         return {**self.forest_settings(figure), "groups": dict(declared.get("groups", {}))}
+
+    # Tables, legends, supplement ---------------------------------------------------------
+
+    def tables_of(self, kind: str) -> tuple[str, ...]:
+        """The ids of the tables of a kind."""
+        declared = self.config.get("tables", {})
+        return tuple(id for id, table in declared.items() if table["kind"] == kind)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(self.config.get("tables", {}))
+
+    def table_settings(self, table: str) -> dict:
+        """What a table is asked to show, and how outcomes, variants and studies are called."""
+        declared = self.config["tables"][table]
+        outcomes = declared.get("outcomes", self.outcomes)
+        return {
+            **declared,
+            "id": table,
+            "outcomes": [self._outcome_words(outcome) for outcome in outcomes],
+            "variants": {name: self._variant_words(name) for name in self.config["variants"]},
+            **self.label_settings(),
+        }
+
+    def table_outcomes(self, table: str) -> tuple[str, ...]:
+        """The outcomes that a table names; none where it shows all of them."""
+        return tuple(self.config["tables"][table].get("outcomes", ()))
+
+    def quality_sheet(self, table: str) -> Path:
+        """The sheet that a table of the studies' quality shows."""
+        return self.resources / QUALITY_SHEETS[self.config["tables"][table]["kind"]]
+
+    def _outcome_words(self, outcome: str) -> dict:
+        declared = self.config["outcomes"][outcome]
+        words = {key: declared.get(key, "") for key in ("label", "unit", "section", "measure")}
+        return {"id": outcome, **words}
+
+    def _variant_words(self, variant: str) -> str:
+        declared = self.config["variants"][variant] or {}
+        return declared.get("label", variant.replace("_", " "))
+
+    def legend_settings(self) -> list[dict]:
+        """What the legend of each figure must know beside the numbers, in the figures' order."""
+        return [self._legend_settings(figure) for figure in self.figures.values()]
+
+    def _legend_settings(self, figure: Figure) -> dict:
+        drawn = {key: getattr(figure, key) for key in ("figure", "annexure", "kind", "outcome")}
+        if figure.kind == "prisma_flow":
+            label = "Selection of the studies"
+            return {**drawn, "variant": "", "label": label, "prisma": self.config["prisma"]}
+        declared = self.config["outcomes"][figure.outcome]
+        is_step = figure.kind == "subgroup_forest"
+        groups = self.config.get("subgroups", {}).get(figure.outcome, {}).get("groups", {})
+        varied = "" if is_step else self._variant_text(figure.variant)
+        pooling = self._subgroup_pooling if is_step else self._pooling
+        return {
+            **drawn,
+            "variant": figure.variant,
+            "label": declared["label"],
+            "variant_label": self._step_label(figure) if is_step else varied,
+            "variant_text": varied,
+            "unit": declared.get("unit", ""),
+            "labels": {row["study_id"]: self._label(row) for row in self.rows(figure.outcome)},
+            "groups": dict(groups),
+            "pooling": dict(pooling(figure.outcome)),
+        }
+
+    def _label(self, row: dict[str, str]) -> str:
+        return self.studies[row["study_id"]]["label"]
+
+    def _variant_text(self, variant: str) -> str:
+        main = next(iter(self.config["variants"]))
+        return "" if variant == main else self._variant_words(variant)
+
+    def _step_label(self, figure: Figure) -> str:
+        steps = self.subgroup_settings(figure.outcome)["steps"]
+        (step,) = (step for step in steps if step["name"] == figure.variant)
+        return f"subgroups by {step['by'].replace('_', ' ')}"
+
+    def supplement_settings(self) -> dict:
+        """The title page, and what each annexure is about."""
+        review = self.config["review"]
+        details = [("Registration", review.get("registration")), ("DOI", review.get("doi"))]
+        return {
+            "title": review["title"],
+            "article": review.get("article", ""),
+            "details": [list(pair) for pair in details if pair[1]],
+            "annexures": dict(self.config.get("annexures", {})),
+        }
 
     def audit_settings(self) -> dict:
         """Where the audit finds what was published: subgroups by step, studies by reference."""

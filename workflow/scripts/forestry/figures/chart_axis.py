@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.special import logit
 
 from forestry.figures.wording import RATIOS, number
-from forestry.scales import double_arcsine
+from forestry.scales import double_arcsine, to_display
 
 SCALE_NAMES = {
     "log": "log scale",
@@ -18,7 +18,7 @@ SCALE_NAMES = {
     "double_arcsine": "double-arcsine scale",
 }
 SEPARATION = 0.085  # of the axis: the least distance of two ticks
-FEWEST_TICKS = 3
+FEWEST = 4  # ticks; where the round values give fewer, they are evenly spaced
 
 # Round values, those preferred first.
 PERCENT = (
@@ -92,6 +92,9 @@ def effect_axis(
     place = _placing(scale, n_harmonic)
     tiers = RATIO if measure in RATIOS else PERCENT
     values = _spread(tiers, lambda shown: place(shown / factor), low, high)
+    if len(values) < FEWEST:
+        ends = (float(to_display(end, scale, n_harmonic)) * factor for end in (low, high))
+        values = _round_values(*ends, FEWEST + 1, 1.0)
     ticks = tuple(place(value / factor) for value in values)
     return ChartAxis(low, high, ticks, tuple(map(_shown, values)), label)
 

@@ -115,13 +115,26 @@ def place_labels(
     scene = _Scene(frame, [*anchors, *markers], list(lines))
     best: _Placing | None = None
     for rightwards in (False, True):
-        possible = [scene.possible(anchor, farthest, rightwards) for anchor in anchors]
+        possible = [_Remembered(scene.possible(anchor, farthest, rightwards)) for anchor in anchors]
         for placing in _placings(possible, anchors):
             if best is None or placing.cost < best.cost:
                 best = placing
             if best.cost == (0, 0.0):
                 return best.labels
     return best.labels
+
+
+class _Remembered:
+    """What an iterator yields, as often as it is asked for; most is never asked for."""
+
+    def __init__(self, source: Iterator[PlacedLabel]):
+        self._source, self._seen = source, []
+
+    def __iter__(self) -> Iterator[PlacedLabel]:
+        yield from self._seen
+        for label in self._source:
+            self._seen.append(label)
+            yield label
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,7 @@ class _Placing:
 
 
 def _placings(
-    possible: Sequence[Sequence[PlacedLabel]], anchors: Sequence[Anchor]
+    possible: Sequence[Iterable[PlacedLabel]], anchors: Sequence[Anchor]
 ) -> Iterator[_Placing]:
     """One placing for each order; and those that serve first whom the last one left out."""
     for order in _orders(anchors):
@@ -150,7 +163,7 @@ def _placings(
             order = [*left, *(i for i in order if i not in left)]
 
 
-def _serve(possible: Sequence[Sequence[PlacedLabel]], order: Sequence[int]) -> _Placing:
+def _serve(possible: Sequence[Iterable[PlacedLabel]], order: Sequence[int]) -> _Placing:
     """The first possible place of each name that those served before it have left free."""
     labels: list[PlacedLabel | None] = [None] * len(possible)
     taken: list[PlacedLabel] = []
@@ -191,7 +204,8 @@ def _length(label: PlacedLabel | None) -> float:
 
 def beside(anchor: Anchor) -> PlacedLabel:
     """To the upper right of a point, whatever lies there."""
-    return PlacedLabel(_box(anchor, 1, -1, 0.6 * anchor.radius + GAP), None)
+    reach = 0.6 * anchor.radius + GAP
+    return PlacedLabel(_box(anchor, reach, -reach, 1, -1), None)
 
 
 @dataclass(frozen=True)
@@ -202,19 +216,17 @@ class _Scene:
     markers: list[Anchor]
     lines: list[Segment]
 
-    def possible(self, anchor: Anchor, farthest: float, rightwards: bool) -> list[PlacedLabel]:
+    def possible(self, anchor: Anchor, farthest: float, rightwards: bool) -> Iterator[PlacedLabel]:
         """The places of a name that touch nothing that is there, the best first."""
         # A name at the right edge has to turn back.
         turned = anchor.box.right + GAP + anchor.width > self.frame.right
         found = _candidates(anchor, farthest, rightwards and not turned)
         # Of points that overlap none can be led to without touching another.
         others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
-        return [
-            label
-            for label in found
-            if self._holds(label.box)
-            and (label.leader is None or self._leads(label.leader, others))
-        ]
+        for label in found:
+            led = label.leader is None or self._leads(label.leader, others)
+            if led and self._holds(label.box):
+                yield label
 
     def _holds(self, box: Box) -> bool:
         return (

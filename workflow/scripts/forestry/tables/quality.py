@@ -132,3 +132,10 @@ def _prose(text: str) -> str:
     """A remark as a sentence: a capital first, a full stop last."""
     text = text.strip().rstrip(";,.")
     return f"{sentence(text)}." if text else ""
+
+
+# The tables by the kind that a review declares.
+QUALITY_TABLES = {
+    "risk_of_bias": risk_of_bias_table,
+    "newcastle_ottawa": newcastle_ottawa_table,
+}

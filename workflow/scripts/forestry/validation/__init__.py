@@ -26,11 +26,11 @@ def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> 
     """Every fault of a review, sorted by file, study and column; () where there is none.
 
     `config` is the content of config.yaml and `resources` the folder of its tables. The
-    faults name files from the review's folder on (``resources/extraction/vte.csv``).
+    faults name files from the review's folder on (``resources/figures.csv``).
     `schema` is the JSON Schema of the declaration. Nothing is written, nothing repaired.
     """
-    declared = Declaration(config)
-    of_keys = DeclarationSchema.read(schema).faults(config)
+    keys = DeclarationSchema.read(schema)
+    declared, of_keys = Declaration(config, keys.default_studies), keys.faults(config)
     tables, found = read_review(declared, Path(resources))
     faults = [
         *of_keys,

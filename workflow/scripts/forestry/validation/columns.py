@@ -28,6 +28,7 @@ class Kind:
 
     allows: str
     broken: Callable[[str], str]  # of a cell that is not empty, without spaces around it
+    numeric: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        return self.kind in NUMERIC
+        return self.kind.numeric
 
     def broken(self, cell: str) -> str:
         """The rule that a cell breaks, as a sentence; "" where it breaks none."""
@@ -83,10 +84,21 @@ def _numbers(allows: str, holds: Callable[[float], bool], rule: str) -> Kind:
     def broken(text: str) -> str:
         return _not_a_number(text) or ("" if holds(float(text)) else rule)
 
-    return Kind(allows, broken)
+    return Kind(allows, broken, numeric=True)
 
 
-def _whole(smallest: int) -> Kind:
+def at_least(smallest: float) -> Kind:
+    rule = f"must be {smallest:g} or more"
+    return _numbers(f"number, {smallest:g} or more", lambda value: value >= smallest, rule)
+
+
+def above(limit: float) -> Kind:
+    return _numbers(
+        f"number above {limit:g}", lambda value: value > limit, f"must be above {limit:g}"
+    )
+
+
+def whole(smallest: int) -> Kind:
     def broken(text: str) -> str:
         if rule := _not_a_number(text):
             return rule
@@ -94,15 +106,13 @@ def _whole(smallest: int) -> Kind:
             return f"must be {smallest} or more"
         return "" if text.isdecimal() else "must be a whole number, without decimals"
 
-    return Kind(f"whole number, {smallest} or more", broken)
+    return Kind(f"whole number, {smallest} or more", broken, numeric=True)
 
 
 ANY_NUMBER = _numbers("number", lambda value: True, "")
-NOT_NEGATIVE = _numbers("number, 0 or more", lambda value: value >= 0, "must be 0 or more")
-POSITIVE = _numbers("number above 0", lambda value: value > 0, "must be above 0")
+NOT_NEGATIVE, POSITIVE = at_least(0), above(0)
 PERCENT = _numbers("number, 0 to 100", lambda value: 0 <= value <= 100, "must be from 0 to 100")
-COUNT, SIZE = _whole(0), _whole(1)
-NUMERIC = (ANY_NUMBER, NOT_NEGATIVE, POSITIVE, PERCENT, COUNT, SIZE)
+COUNT, SIZE = whole(0), whole(1)
 
 
 def _not_a_p_value(text: str) -> str:
@@ -132,14 +142,13 @@ ANNEXURE = _matching(
 BASIS = _matching(
     "`source`, or `published:` and an outcome",
     re.compile(rf"source|{PUBLISHED.pattern}"),
-    "must be source, or published: and an outcome (published:vte)",
+    "must be source, or published: and an outcome",
 )
 DOI = _matching(
     "DOI, without https://doi.org/",
     re.compile(r"10\.\d{4,9}/\S+"),
     "must be a DOI (10.1016/j.autrev.2021.102997), without https://doi.org/",
 )
-DIGITS = _matching("whole number", re.compile(r"\d+", re.ASCII), "must be a whole number")
 REFERENCES = _matching(
     "whole numbers, a space between",
     re.compile(r"\d+( \d+)*", re.ASCII),

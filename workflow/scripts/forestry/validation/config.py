@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from forestry.faults import Fault
-from forestry.validation.words import nearest, one_of, unknown
+from forestry.validation.words import nearest, one_of, shown, unknown
 
 CONFIG = "config.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML has it, ten times faster
@@ -50,6 +50,11 @@ class DeclarationSchema:
         Draft202012Validator.check_schema(schema)
         return cls(schema)
 
+    @property
+    def default_studies(self) -> Mapping:
+        """The columns of studies.csv of a review that declares none."""
+        return self.schema["properties"]["studies"]["default"]
+
     def faults(self, config: object) -> list[Fault]:
         """Every key and value of a declaration that the schema does not allow."""
         odd = list(_odd_names_and_numbers(config, ()))
@@ -78,8 +83,8 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
 def _sentence(error: ValidationError) -> str:
     limit = error.validator_value
     if error.validator == "enum":
-        values = [_shown(value) for value in limit]
-        return f"{one_of(values)}; the nearest is {nearest(_shown(error.instance), values)}"
+        values = [shown(value) for value in limit]
+        return f"{one_of(values)}; the nearest is {nearest(shown(error.instance), values)}"
     if error.validator in ("anyOf", "pattern"):
         return f"must be {error.schema['title']}"
     if error.validator == "type":
@@ -129,7 +134,7 @@ def _is_mapping(value: object) -> bool:
 def _odd_names_and_numbers(value: object, place: tuple) -> Iterator[Fault]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            inside = (*place, _shown(key))
+            inside = (*place, shown(key))
             if not isinstance(key, str):
                 yield _fault(inside, "", f"the key must be text, not {_kind_of(key)}")
             yield from _odd_names_and_numbers(inner, inside)
@@ -148,17 +153,8 @@ def _with_text_keys(value: object) -> object:
 
 def _fault(place: Iterable, value: object, rule: str) -> Fault:
     """A fault of a key by its path; places in a list count from 1."""
-    parts = [str(part + 1) if type(part) is int else _shown(part) for part in place]
-    return Fault(CONFIG, "", ".".join(parts), _shown(value), rule)
-
-
-def _shown(value: object) -> str:
-    """A value as a short text in YAML's words."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    parts = [str(part + 1) if type(part) is int else shown(part) for part in place]
+    return Fault(CONFIG, "", ".".join(parts), shown(value), rule)
 
 
 # The file itself ----------------------------------------------------------------------------

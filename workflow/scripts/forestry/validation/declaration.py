@@ -7,7 +7,7 @@ say (`config`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 Named = dict[str, Mapping]
@@ -18,6 +18,7 @@ class Declaration:
     """The content of config.yaml."""
 
     config: object
+    default_studies: Mapping = field(default_factory=dict)
 
     @cached_property
     def outcomes(self) -> Named:
@@ -37,8 +38,16 @@ class Declaration:
 
     @cached_property
     def studies(self) -> Named:
-        """The columns of studies.csv that the review declares; {} where it declares none."""
-        return self._section("studies")
+        """The columns of studies.csv beside study_id and label."""
+        return self._section("studies") or dict(self.default_studies)
+
+    @cached_property
+    def tables(self) -> Named:
+        return self._section("tables")
+
+    @property
+    def annexures(self) -> tuple[str, ...]:
+        return tuple(map(str, mapping(mapping(self.config).get("annexures"))))
 
     @property
     def prisma(self) -> Mapping:

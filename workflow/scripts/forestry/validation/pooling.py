@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from forestry.faults import Fault
 from forestry.validation.declaration import mapping, text
-from forestry.validation.words import either
+from forestry.validation.words import either, shown
 
 MIXED, INVERSE, MANTEL_HAENSZEL = "logistic_mixed", "inverse_variance", "mantel_haenszel"
 COUNTS = ("proportion", "risk_ratio", "odds_ratio", "risk_difference")
@@ -70,4 +70,4 @@ def _variance_alone(pooling: Mapping, measure: str) -> bool:
 
 
 def _fault(place: str, value: object, rule: str) -> Fault:
-    return Fault("config.yaml", "", place, str(value) if value != "" else "", rule)
+    return Fault("config.yaml", "", place, shown(value), rule)

@@ -16,7 +16,7 @@ from forestry.validation.reading import Table
 from forestry.validation.rules import RECONSTRUCTED, STATUSES
 from forestry.validation.sheets import FAMILIES_OF
 from forestry.validation.tables import Tables
-from forestry.validation.words import either, unknown
+from forestry.validation.words import either, shown, unknown
 
 CONFIG = "config.yaml"
 STATE_COLUMNS = ("status", "basis")
@@ -32,6 +32,18 @@ ONLY_FOR = {
     "direction": ("mean_change",),
     "correlation": ("mean_change",),
     "medians": ("mean",),
+}
+
+QUALITY_OF = {"risk_of_bias": "quality_rob", "newcastle_ottawa": "quality_nos"}
+
+# Keys of a column of studies.csv that mean something for some types alone.
+KEYS_OF_TYPES = {
+    "values": ("category",),
+    "minimum": ("count", "number"),
+    "above": ("number",),
+    "at_most": ("count", "number"),
+    "part_of": ("count", "number"),
+    "status_of": ("category",),
 }
 
 
@@ -56,7 +68,8 @@ class _References:
             yield from self._variant(variant, about)
         for outcome, about in self.declared.subgroups.items():
             yield from self._subgroups(outcome, about)
-        yield from self._table_one()
+        yield from self._tables()
+        yield from self._like_named("tables", self.declared.tables)
         yield from self._members()
         yield from self._provenance()
         yield from self._units()
@@ -73,8 +86,22 @@ class _References:
             place = f"studies.{name}"
             if name in taken:
                 yield _fault(place, "", "the name is taken by a column that every review has")
-            if (text(about, "type") == "category") != ("values" in about):
-                yield _fault(f"{place}.values", "", "must be given for a category, and only there")
+            for key, types in KEYS_OF_TYPES.items():
+                if key in about and text(about, "type") not in types:
+                    rule = f"{key} is for {either(types)}, not for {text(about, 'type')}"
+                    yield _fault(f"{place}.{key}", about[key], rule)
+            if text(about, "type") == "category" and "values" not in about:
+                yield _fault(f"{place}.values", "", "must be given for a category")
+            if "minimum" in about and "above" in about:
+                yield _fault(f"{place}.above", about["above"], "minimum is given already")
+            for key in ("evidence", "source"):
+                if (key in about) != ("status_of" in about):
+                    yield _fault(f"{place}.{key}", "", "goes with status_of, evidence and source")
+            for key in ("at_most", "part_of", "status_of", "evidence", "source"):
+                other = text(about, key)
+                if other and other not in self.declared.studies:
+                    rule = unknown("column of studies.csv", other, self.declared.studies)
+                    yield _fault(f"{place}.{key}", other, rule)
 
     def _outcome(self, place: str, about: Mapping) -> Iterator[Fault]:
         measure, data = text(about, "measure"), text(about, "data")
@@ -177,8 +204,8 @@ class _References:
         place = f"subgroups.{outcome}"
         if outcome not in self.declared.outcomes:
             yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
-        variant = text(about, "variant")
-        if variant and variant not in self.declared.variants:
+        variant = text(about, "variant") or "main"
+        if variant not in self.declared.variants:
             rule = unknown("variant", variant, self.declared.variants)
             yield _fault(f"{place}.variant", variant, rule)
         measure = text(self.declared.outcomes.get(outcome, {}), "measure")
@@ -198,19 +225,47 @@ class _References:
             yield _fault(f"{place}.by", by, rule)
         yield from self._choices(f"{place}.within", step.get("within"))
 
-    def _table_one(self) -> Iterator[Fault]:
-        tables = mapping(mapping(self.declared.config).get("tables"))
-        characteristics = tables.get("characteristics")
-        known = [column.name for column in self.tables.studies_family.columns]
+    def _tables(self) -> Iterator[Fault]:
+        for table, about in self.declared.tables.items():
+            place, kind = f"tables.{table}", text(about, "kind")
+            for outcome in texts(about, "outcomes"):
+                if outcome not in self.declared.outcomes:
+                    rule = unknown("outcome", outcome, self.declared.outcomes)
+                    yield _fault(f"{place}.outcomes", outcome, rule)
+            needed = QUALITY_OF.get(kind)
+            if needed and needed not in self.tables.tables:
+                rule = f"there is no {self.tables.folder}/{needed}.csv for it"
+                yield _fault(f"{place}.kind", kind, rule)
+            for key in ("columns", "words"):
+                if kind and kind != "characteristics" and key in about:
+                    yield _fault(f"{place}.{key}", "", f"{key} is for characteristics, not {kind}")
+            yield from self._characteristics(place, about)
+
+    def _characteristics(self, place: str, about: Mapping) -> Iterator[Fault]:
+        known = self._study_columns
         prefixes = [name.removesuffix("_mean") for name in known if name.endswith("_mean")]
-        for i, about in enumerate(characteristics if isinstance(characteristics, list) else (), 1):
-            summary = text(mapping(about), "kind") == "summary"
+        for i, column in enumerate(_mappings(about, "columns"), start=1):
+            summary = text(column, "kind") == "summary"
             for key in ("columns", "status", "suffix"):
                 names = prefixes if summary and key == "columns" else known
-                for column in texts(mapping(about), key):
-                    if column not in names:
-                        rule = unknown("column of studies.csv", column, names)
-                        yield _fault(f"tables.characteristics.{i}.{key}", column, rule)
+                for name in texts(column, key):
+                    if name not in names:
+                        rule = unknown("column of studies.csv", name, names)
+                        yield _fault(f"{place}.columns.{i}.{key}", name, rule)
+            counted = texts(column, "columns"), texts(column, "names")
+            if text(column, "kind") == "counts" and len(counted[0]) != len(counted[1]):
+                rule = f"must be {len(counted[0])}, one a column"
+                yield _fault(f"{place}.columns.{i}.names", len(counted[1]), rule)
+        for column, words in mapping(about.get("words")).items():
+            if column not in self._categories:
+                rule = unknown("column of categories in studies.csv", str(column), self._categories)
+                yield _fault(f"{place}.words.{column}", "", rule)
+                continue
+            allowed = self._allowed_values(column)
+            for value in mapping(words):
+                if value not in allowed:
+                    rule = unknown(f"value of {column}", str(value), allowed)
+                    yield _fault(f"{place}.words.{column}.{value}", "", rule)
 
     def _like_named(self, section: str, names: Iterable[str]) -> Iterator[Fault]:
         seen: dict[str, str] = {}
@@ -323,7 +378,8 @@ class _References:
                 yield table.fault(line, row, "outcome", _short(rule))
                 continue
             known = variant in self.declared.variants
-            if not known and (rule := self._unknown_drawn("subgroup_forest", outcome, variant)):
+            checked = self.declared.declares_subgroups or not STEP.fullmatch(variant)
+            if not known and checked and (rule := self._unknown_step(outcome, variant)):
                 yield table.fault(line, row, "variant", rule)
             printed = [
                 other.get("variant", "").strip()
@@ -359,7 +415,14 @@ class _References:
             kind, outcome, variant = (
                 row.get(column, "").strip() for column in ("kind", "outcome", "variant")
             )
+            annexure = row.get("annexure", "").strip()
+            if annexure not in ("", "main", *self.declared.annexures) and self.declared.annexures:
+                rule = "has no title in the section annexures of config.yaml"
+                yield table.fault(line, row, "annexure", rule)
             if kind == "prisma_flow":
+                if not self.declared.prisma:
+                    rule = "config.yaml has no section prisma with the numbers to draw"
+                    yield table.fault(line, row, "kind", rule)
                 continue
             if outcome and outcome not in self.declared.outcomes:
                 rule = unknown("outcome", outcome, self.declared.outcomes)
@@ -368,11 +431,14 @@ class _References:
                 yield table.fault(line, row, "variant", rule)
 
     def _unknown_drawn(self, kind: str, outcome: str, variant: str) -> str:
-        if kind != "subgroup_forest":
-            known = self.declared.variants
-            return "" if variant in known else _short(unknown("variant", variant, known))
-        if not self.declared.declares_subgroups:
-            return "" if STEP.fullmatch(variant) else "must be step<number>_<column> (step1_route)"
+        if kind == "subgroup_forest":
+            return self._unknown_step(outcome, variant)
+        known = self.declared.variants
+        return "" if variant in known else _short(unknown("variant", variant, known))
+
+    def _unknown_step(self, outcome: str, variant: str) -> str:
+        if not STEP.fullmatch(variant):
+            return "must be step<number>_<column> (step1_route)"
         steps = _steps(self.declared.subgroups.get(outcome, {}))
         known = [f"step{i}_{text(step, 'by')}" for i, step in enumerate(steps, start=1)]
         return "" if variant in known else unknown("subgroup step", variant, known)
@@ -406,11 +472,7 @@ class _References:
 
 
 def _fault(place: str, value: object, rule: str) -> Fault:
-    return Fault(CONFIG, "", place, value if isinstance(value, str) else _shown(value), rule)
-
-
-def _shown(value: object) -> str:
-    return str(value)
+    return Fault(CONFIG, "", place, shown(value), rule)
 
 
 def _short(rule: str) -> str:
@@ -419,5 +481,9 @@ def _short(rule: str) -> str:
 
 
 def _steps(about: Mapping) -> list[Mapping]:
-    steps = about.get("steps")
-    return [mapping(step) for step in steps] if isinstance(steps, list) else []
+    return _mappings(about, "steps")
+
+
+def _mappings(about: Mapping, key: str) -> list[Mapping]:
+    found = about.get(key)
+    return [mapping(item) for item in found] if isinstance(found, list) else []

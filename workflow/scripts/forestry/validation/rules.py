@@ -16,7 +16,6 @@ REPORTED, DERIVED, UNAVAILABLE, RECONSTRUCTED = (
     "reconstructed",
 )
 STATUSES = (REPORTED, DERIVED, UNAVAILABLE, RECONSTRUCTED)
-COUNTED = (REPORTED, DERIVED, UNAVAILABLE)  # of a study's number of patients
 
 
 @dataclass(frozen=True)
@@ -189,31 +188,29 @@ def _evidence(row: Row) -> str:
     return f"a {status} number must say in evidence how it was obtained" if missing else ""
 
 
-def patients_counted() -> list[Rule]:
-    """In studies.csv, `n_status` agrees with `n_ig`, and a derived number says how."""
+def known_as(status: str, number: str, evidence: str, source: str) -> list[Rule]:
+    """`number` is there where `status` says so, with its evidence or its source."""
+
+    def fits(row: Row) -> str:
+        said, given = row[status].strip(), bool(row[number].strip())
+        if said == UNAVAILABLE and given:
+            return f"must be empty where {status} is {UNAVAILABLE}"
+        missing = said in (REPORTED, DERIVED) and not given
+        return f"must be given where {status} is {said}" if missing else ""
+
+    def shown(row: Row) -> str:
+        missing = row[status].strip() == DERIVED and not row[evidence].strip()
+        return f"a derived {number} must say here how it was obtained" if missing else ""
+
+    def sourced(row: Row) -> str:
+        missing = row[status].strip() == REPORTED and not row[source].strip()
+        return f"a reported {number} must name its public source" if missing else ""
+
     return [
-        Rule("n_ig", ("n_ig", "n_status"), _n_fits_status),
-        Rule("n_note", ("n_note", "n_status"), _n_note),
-        Rule("sources", ("sources", "n_status"), _n_source),
+        Rule(number, (number, status), fits),
+        Rule(evidence, (evidence, status), shown),
+        Rule(source, (source, status), sourced),
     ]
-
-
-def _n_fits_status(row: Row) -> str:
-    status, given = row["n_status"].strip(), bool(row["n_ig"].strip())
-    if status == UNAVAILABLE and given:
-        return f"must be empty where n_status is {UNAVAILABLE}"
-    missing = status in (REPORTED, DERIVED) and not given
-    return f"must be given where n_status is {status}" if missing else ""
-
-
-def _n_note(row: Row) -> str:
-    missing = row["n_status"].strip() == DERIVED and not row["n_note"].strip()
-    return "a derived number of patients must say in n_note how it was obtained" if missing else ""
-
-
-def _n_source(row: Row) -> str:
-    missing = row["n_status"].strip() == REPORTED and not row["sources"].strip()
-    return "a reported number of patients must name its public source" if missing else ""
 
 
 # Published results ------------------------------------------------------------------------

@@ -222,82 +222,76 @@ FAMILIES_OF = {
 
 # Studies ----------------------------------------------------------------------------------
 
-SUMMARIES = ("age", "duration_months", "ivig_cycles", "followup_months")
-SUBTYPES = ("n_dm", "n_pm", "n_imnm", "n_ass", "n_om", "n_jdm")
+STUDY_NAMES = (*STUDY, Column("label", kind.TEXT, needed=True))
+STUDY_KINDS = {
+    "text": kind.TEXT,
+    "count": kind.COUNT,
+    "number": kind.ANY_NUMBER,
+    "doi": kind.DOI,
+    "columns": kind.NAMES,
+}
 
 
 def _chosen(name: str, *values: str, needed: bool = False) -> Column:
     return Column(name, category(*values), values, needed)
 
 
-def _summary(prefix: str) -> tuple[Column, ...]:
-    return (
-        Column(f"{prefix}_mean", kind.NOT_NEGATIVE),
-        Column(f"{prefix}_sd", kind.POSITIVE),
-        *(Column(f"{prefix}_{part}", kind.NOT_NEGATIVE) for part in ("median", "min", "max")),
-    )
-
-
-def _summary_rules(prefix: str) -> list[Rule]:
-    mean, low, median, high = (f"{prefix}_{part}" for part in ("mean", "min", "median", "max"))
-    return [*rules.in_order(low, median, high), rules.within(mean, low, high)]
-
-
-NAMED = (*STUDY, Column("label", kind.TEXT, needed=True))
-STUDIES = Family(
-    "studies",
-    (
-        Column("study_id", kind.STUDY_ID, needed=True),
-        Column("ref", kind.DIGITS),
-        Column("label", kind.TEXT, needed=True),
-        *_columns(kind.TEXT, "title"),
-        Column("doi", kind.DOI),
-        Column("pmid", kind.DIGITS),
-        *_columns(kind.TEXT, "country"),
-        _chosen("design", "rct", "prospective", "retrospective"),
-        _chosen("publication", "full", "abstract"),
-        _chosen("population", "adult", "jdm", "mixed"),
-        _chosen("route", "iv", "sc", "mixed"),
-        _chosen("line", "first_line", "add_on", "mixed"),
-        _chosen("assessment", "guideline", "predefined", "physician"),
-        *_columns(kind.SIZE, "n_ig"),
-        *_columns(kind.COUNT, "n_control", *SUBTYPES, "female_n"),
-        *(column for prefix in SUMMARIES for column in _summary(prefix)),
-        *_columns(kind.TEXT, "dose"),
-        _chosen("n_status", *rules.COUNTED, needed=True),
-        *_columns(kind.TEXT, "n_note"),
-        Column("assumed", kind.NAMES),
-        *_columns(kind.TEXT, "sources", "note"),
-    ),
-    (
-        *ONCE,
-        Unique(("label",)),
-        rules.sum_at_most(SUBTYPES, "n_ig"),
-        rules.at_most("female_n", "n_ig"),
-        *(rule for prefix in SUMMARIES for rule in _summary_rules(prefix)),
-        *rules.patients_counted(),
-    ),
-)
-
-DECLARED_KINDS = {"number": kind.ANY_NUMBER, "count": kind.COUNT, "text": kind.TEXT}
-
-
 def studies_family(declared: Mapping[str, Mapping]) -> Family:
-    """The family of studies.csv: the bundled review's, or that of a declared `studies`.
+    """The family of studies.csv: study_id, label and the declared columns.
 
-    `declared` maps the columns beside study_id and label to their `type` and, where this
-    is ``category``, their `values`.
+    `declared` is the section ``studies`` of config.yaml.
     """
-    if not declared:
-        return STUDIES
-    own = tuple(_declared_column(name, about) for name, about in declared.items())
-    return Family("studies", (*NAMED, *own), (*ONCE, Unique(("label",))))
+    own = {name: _study_column(name, about) for name, about in declared.items()}
+    found = [
+        *_limits(declared, own),
+        *(rule for name in own for rule in _summary_rules(name, own)),
+        *(rule for name, about in declared.items() for rule in _status_rules(name, about, own)),
+    ]
+    return Family("studies", (*STUDY_NAMES, *own.values()), (*ONCE, Unique(("label",)), *found))
 
 
-def _declared_column(name: str, about: Mapping) -> Column:
+def _study_column(name: str, about: Mapping) -> Column:
+    needed = about.get("needed") is True
     if text(about, "type") == "category":
-        return _chosen(name, *texts(about, "values"))
-    return Column(name, DECLARED_KINDS.get(text(about, "type"), kind.TEXT))
+        return _chosen(name, *texts(about, "values"), needed=needed)
+    return Column(name, _study_kind(about), needed=needed)
+
+
+def _study_kind(about: Mapping) -> kind.Kind:
+    least, limit = about.get("minimum"), about.get("above")
+    if text(about, "type") == "count" and isinstance(least, int):
+        return kind.whole(least)
+    if text(about, "type") == "number" and isinstance(least, int | float):
+        return kind.at_least(least)
+    if text(about, "type") == "number" and isinstance(limit, int | float):
+        return kind.above(limit)
+    return STUDY_KINDS.get(text(about, "type"), kind.TEXT)
+
+
+def _limits(declared: Mapping[str, Mapping], own: Mapping[str, Column]) -> list[Rule]:
+    """Columns that must not exceed another, alone or together."""
+    parts: dict[str, list[str]] = {}
+    for name, about in declared.items():
+        if text(about, "part_of") in own:
+            parts.setdefault(text(about, "part_of"), []).append(name)
+    found = [rules.sum_at_most(columns, limit) for limit, columns in parts.items()]
+    alone = ((name, text(about, "at_most")) for name, about in declared.items())
+    return [*found, *(rules.at_most(name, limit) for name, limit in alone if limit in own)]
+
+
+def _summary_rules(name: str, own: Mapping[str, Column]) -> list[Rule]:
+    """A mean, minimum, median and maximum of the same thing are in order."""
+    prefix = name.removesuffix("_mean")
+    low, median, high = (f"{prefix}_{part}" for part in ("min", "median", "max"))
+    if prefix == name or not {low, median, high} <= set(own):
+        return []
+    return [*rules.in_order(low, median, high), rules.within(name, low, high)]
+
+
+def _status_rules(name: str, about: Mapping, own: Mapping[str, Column]) -> list[Rule]:
+    """A column that says how another is known agrees with it."""
+    others = [text(about, key) for key in ("status_of", "evidence", "source")]
+    return rules.known_as(name, *others) if set(others) <= set(own) else []
 
 
 # Quality, published results, figures ------------------------------------------------------
@@ -377,8 +371,4 @@ FIGURES = Family(
         *_columns(kind.STUDY_ID, "outcome", "variant"),
     ),
     (Unique(("figure",)), rules.drawn_outcome("outcome"), rules.drawn_outcome("variant")),
-)
-FAMILIES = (
-    *EXTRACTION,
-    *(STUDIES, QUALITY_ROB, QUALITY_NOS, PUBLISHED, PUBLISHED_TESTS, FIGURES),
 )

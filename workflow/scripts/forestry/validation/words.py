@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+LONGEST = 60  # characters of a list or mapping that a fault shows
+
 
 def nearest(word: str, known: Iterable[str], meant: Mapping[str, str] | None = None) -> str:
     """The known word that is most like `word`, or "" where none is known.
@@ -35,3 +37,21 @@ def either(words: Iterable[str]) -> str:
     """``a``, ``a or b``, ``a, b or c``."""
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def shown(value: object) -> str:
+    """A value of config.yaml as YAML would write it on one line, cut short where it is long."""
+    text = _flow(value)
+    return text if isinstance(value, str) or len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return (
+            "{" + ", ".join(f"{_flow(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

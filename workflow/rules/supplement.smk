@@ -1,0 +1,72 @@
+# Legends, and tables and figures assembled.
+#
+# In:    results/*.csv, results/effects/, results/tables/, results/figures/
+# Out:   results/legends.csv, results/supplement.pdf, results/supplement.docx
+# Steps: legends          each figure's legend, from what was done
+#        supplement_pdf   title page, contents, tables, annexures
+#        supplement_docx  the same for journals that want Word
+
+
+rule legends:
+    input:
+        estimates="results/estimates.csv",
+        weights="results/weights.csv",
+        effects=collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
+        subgroup_effects=collect(
+            "results/subgroups/{outcome}/effects.csv", outcome=REVIEW.subgrouped
+        ),
+        tests=collect(
+            "results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped
+        ),
+        code=code("legends.py"),
+    output:
+        legends="results/legends.csv",
+    log:
+        "logs/legends.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings={
+            "outcomes": list(REVIEW.outcomes),
+            "subgrouped": list(REVIEW.subgrouped),
+            "figures": REVIEW.legend_settings(),
+        },
+    script:
+        "../scripts/legends.py"
+
+
+rule supplement_pdf:
+    input:
+        tables=collect("results/tables/{table}.json", table=REVIEW.tables),
+        legends="results/legends.csv",
+        figures=collect("results/figures/{figure}.pdf", figure=REVIEW.figures),
+        template=template("supplement.typ"),
+        code=code("supplement_pdf.py"),
+    output:
+        supplement="results/supplement.pdf",
+    log:
+        "logs/supplement_pdf.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+    script:
+        "../scripts/supplement_pdf.py"
+
+
+rule supplement_docx:
+    input:
+        tables=collect("results/tables/{table}.json", table=REVIEW.tables),
+        legends="results/legends.csv",
+        figures=collect("results/figures/{figure}.png", figure=REVIEW.figures),
+        code=code("supplement_docx.py"),
+    output:
+        supplement="results/supplement.docx",
+    log:
+        "logs/supplement_docx.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+    script:
+        "../scripts/supplement_docx.py"

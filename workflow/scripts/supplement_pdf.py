@@ -1,0 +1,20 @@
+"""The supplement as PDF."""
+
+import sys
+
+sys.stderr = open(snakemake.log[0], "w")
+
+from pathlib import Path
+
+from forestry.assembly import FigureLegend, assemble
+from forestry.records import read_records
+from forestry.supplement.pdf import write_pdf
+from forestry.tables.model import read_tables
+
+supplement = assemble(
+    snakemake.params.settings,
+    read_tables(snakemake.input.tables),
+    read_records(snakemake.input.legends, FigureLegend),
+    Path(snakemake.params.settings["figures"]),
+)
+write_pdf(supplement, snakemake.output.supplement)
