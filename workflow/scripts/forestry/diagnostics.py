@@ -7,7 +7,7 @@ tests of small-study effects are run in every variant, on the studies that it ke
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,8 +55,9 @@ def influence_rows(
 ) -> list[InfluenceRow]:
     """The influence of each study that a variant pools; [] for fewer than two.
 
-    `settings` are those of `Review.influence_settings`. tau2, the interval and the basis of
-    I2 are the pooling's; tau2 is by REML where it is a mixed model.
+    `settings` are those of `Review.influence_settings`. tau2 is by the pooling's estimator,
+    by REML where that is a mixed model; the results without a study have the pooling's
+    interval and basis of I2.
     """
     pooling = Pooling(**settings["pooling"])
     kept = included(effects, weights, settings["variant"])
@@ -64,7 +65,7 @@ def influence_rows(
         return []
     yi, vi = _array(kept, "yi"), _array(kept, "vi")
     method = tau2_method_of(pooling)
-    found = influence(yi, vi, method, pooling.interval)
+    found = influence(yi, vi, method)
     without = leave_one_out(yi, vi, method, pooling.interval, pooling.level, pooling.i2)
     shown = _displayed(kept, without)
     return [
@@ -128,8 +129,13 @@ def _bias_test(test: Test, kept: Sequence[StudyEffect], settings: Mapping) -> Bi
     found, fewest = test(kept), settings["fewest_studies"]
     if len(kept) >= fewest:
         return found
-    empty = dict.fromkeys(("bias", "se", "statistic", "df", "p_value"))
-    return replace(found, k=len(kept), note=f"fewer than {fewest} studies: not tested", **empty)
+    return BiasTest(
+        test=found.test,
+        k=len(kept),
+        **dict.fromkeys(("bias", "se", "statistic", "df", "p_value")),
+        fewer_than_10=len(kept) < bias.USUAL_MINIMUM,
+        note=f"fewer than {fewest} studies: not tested",
+    )
 
 
 def _array(kept: Sequence[StudyEffect], name: str) -> np.ndarray:

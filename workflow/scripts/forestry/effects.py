@@ -7,7 +7,7 @@ effect's `obtained`. A row that does not give them is kept, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from forestry.scales import to_display
 Row = Mapping[str, str]
 
 NOT_AVAILABLE = "not available"
+NO_SIZE = "number of patients not available"
 AS_PRINTED = "as printed"
 
 
@@ -47,17 +48,18 @@ def study_effects(table: Sequence[Row], settings: Mapping) -> list[StudyEffect]:
     """The effects of an outcome's rows, in the settings' order of studies.
 
     `table` holds a checked sheet as texts; `settings` are those of
-    `Review.effects_settings`. Raises KeyError for a measure that is not known.
+    `Review.effects_settings`. `yi` and `vi` come on the settings' scale, estimates and
+    intervals on that of display: Clopper and Pearson's for a proportion, Wald's otherwise.
+
+    Raises KeyError for a measure that is not known and for a study that is not in the table.
     """
     measure = settings["measure"]
     by_study = {row["study_id"]: row for row in rows_of(table, measure, settings)}
     rows = [by_study[study] for study in settings["studies"]]
     numbers = [_numbers(row, settings) for row in rows]
     bare = [_bare_effect(row, given, settings) for row, given in zip(rows, numbers, strict=True)]
-    usable = [i for i, effect in enumerate(bare) if effect.usable]
-    for i, effect in zip(usable, _with_effects([bare[i] for i in usable], settings), strict=True):
-        bare[i] = effect
-    return bare
+    found = iter(_with_effects([effect for effect in bare if effect.usable], settings))
+    return [next(found) if effect.usable else effect for effect in bare]
 
 
 # What a row gives -------------------------------------------------------------------------
@@ -84,7 +86,7 @@ def _two_arm_counts(row: Row, settings: Mapping) -> Numbers:
 def _mean(row: Row, settings: Mapping) -> Numbers:
     n, mean, sd = _count(row, "n"), _number(row, "mean"), _number(row, "sd")
     if n is None:
-        return Numbers(mean=mean, sd=sd, reason="number of patients not available")
+        return Numbers(mean=mean, sd=sd, reason=NO_SIZE)
     if mean is not None:
         reason = "" if sd is not None else "mean without a spread"
         return Numbers(n=n, mean=mean, sd=sd, obtained=AS_PRINTED, reason=reason)
@@ -106,43 +108,46 @@ def _from_median(row: Row, n: int, method: str) -> Numbers:
 
 
 def _change(row: Row, settings: Mapping) -> Numbers:
-    n, change = _count(row, "n"), _number(row, "change_mean")
+    """The sheet has end less baseline; where a fall counts as positive, its sign is changed."""
+    n, change = _count(row, "n"), _end_less_baseline(row)
+    if change is None:
+        return Numbers(n=n, reason=NOT_AVAILABLE)
+    mean = 0.0 - change if settings["direction"] == "fall" else change
     if n is None:
-        return Numbers(reason="number of patients not available")
-    sign = -1.0 if settings["direction"] == "fall" else 1.0
-    if change is not None:
-        sd, obtained = _printed_change_sd(row, n, settings)
-    else:
-        baseline, end = _number(row, "baseline_mean"), _number(row, "end_mean")
-        if baseline is None or end is None:
-            return Numbers(n=n, reason=NOT_AVAILABLE)
-        change = end - baseline
-        sd, obtained = _paired_change_sd(row, settings)
+        return Numbers(mean=mean, reason=NO_SIZE)
+    sd, obtained = _change_sd(row, n, settings["correlation"])
     reason = "" if sd is not None else "mean change without a spread"
-    return Numbers(n=n, mean=sign * change, sd=sd, obtained=obtained, reason=reason)
+    return Numbers(n=n, mean=mean, sd=sd, obtained=obtained, reason=reason)
 
 
-def _printed_change_sd(row: Row, n: int, settings: Mapping) -> tuple[float | None, str]:
+def _end_less_baseline(row: Row) -> float | None:
+    change = _number(row, "change_mean")
+    baseline, end = _number(row, "baseline_mean"), _number(row, "end_mean")
+    if change is not None or baseline is None or end is None:
+        return change
+    return end - baseline
+
+
+def _change_sd(row: Row, n: int, correlation: float | str) -> tuple[float | None, str]:
+    """The SD of the changes and how it was obtained, from the first of three that is given."""
     sd = _number(row, "change_sd")
-    low, high = _number(row, "change_ci_low"), _number(row, "change_ci_high")
-    if sd is not None or low is None or high is None:
+    if sd is not None:
         return sd, AS_PRINTED
-    (sd,) = measures.sd_from_interval([n], [low], [high], level=0.95, distribution="t")
-    return float(sd), "standard deviation from the printed interval (t distribution)"
-
-
-def _paired_change_sd(row: Row, settings: Mapping) -> tuple[float | None, str]:
+    low, high = _number(row, "change_ci_low"), _number(row, "change_ci_high")
+    if low is not None and high is not None and n > 1:
+        (sd,) = measures.sd_from_interval([n], [low], [high], level=0.95, distribution="t")
+        return float(sd), "standard deviation from the printed interval (t distribution)"
     baseline, end = _number(row, "baseline_sd"), _number(row, "end_sd")
     if baseline is None or end is None:
         return None, ""
-    correlation = settings["correlation"]
-    how = (
-        "baseline and end taken as independent"
-        if correlation == "independent"
-        else f"assumed correlation {correlation:g} of baseline and end"
-    )
     (sd,) = measures.change_sd([baseline], [end], correlation)
-    return float(sd), how
+    return float(sd), _assumed(correlation)
+
+
+def _assumed(correlation: float | str) -> str:
+    if correlation == "independent":
+        return "baseline and end taken as independent"
+    return f"assumed correlation {correlation:g} of baseline and end"
 
 
 def _two_arm_means(row: Row, settings: Mapping) -> Numbers:
@@ -166,8 +171,10 @@ def _number(row: Row, column: str) -> float | None:
 
 
 def _bare_effect(row: Row, given: Numbers, settings: Mapping) -> StudyEffect:
+    """A row's numbers, without an effect."""
     counts = ("events", "total", "control_events", "control_total", "n", "control_n")
     means = ("mean", "sd", "control_mean", "control_sd")
+    effect = ("yi", "vi", "estimate", "ci_low", "ci_high")
     return StudyEffect(
         study_id=row["study_id"],
         status=row["status"],
@@ -177,11 +184,7 @@ def _bare_effect(row: Row, given: Numbers, settings: Mapping) -> StudyEffect:
         measure=settings["measure"],
         scale=settings["scale"],
         **{name: getattr(given, name) for name in (*counts, *means)},
-        yi=None,
-        vi=None,
-        estimate=None,
-        ci_low=None,
-        ci_high=None,
+        **dict.fromkeys(effect),
         interval="",
         obtained=given.obtained if not given.reason else "",
         warning=given.warning,
@@ -195,70 +198,98 @@ def _with_effects(studies: list[StudyEffect], settings: Mapping) -> list[StudyEf
 
 
 def _proportions(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
-    events, total = _column(studies, "events"), _column(studies, "total")
+    events, total = _columns(studies, "events", "total")
     rule = measures.ZeroCells(**settings["zero_cells"])
     found = measures.proportion(events, total, settings["scale"], rule)
     exact = measures.clopper_pearson(events, total, settings["level"])
-    return _filled(studies, found, rule, events / total, exact.low, exact.high, "clopper_pearson")
+    shown = _Shown(events / total, exact.low, exact.high, "clopper_pearson")
+    return _filled(studies, found, shown, _correction(rule))
 
 
 def _means(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
-    n, mean, sd = (_column(studies, name) for name in ("n", "mean", "sd"))
-    return _with_wald(studies, measures.mean(n, mean, sd), settings)
+    """Of means and of mean changes: the two differ in how a row gives them alone."""
+    found = measures.mean(*_columns(studies, "n", "mean", "sd"))
+    return _filled(studies, found, _wald(found, settings))
 
 
-def _ratios(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
-    columns = ("events", "total", "control_events", "control_total")
-    cells = [_column(studies, name) for name in columns]
+def _two_arm_effects(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    cells = _columns(studies, "events", "total", "control_events", "control_total")
     rule = measures.ZeroCells(**settings["zero_cells"])
     found = getattr(measures, settings["measure"])(*cells, rule)
-    return _with_wald(studies, found, settings, rule)
+    return _filled(studies, found, _wald(found, settings), _correction(rule))
 
 
 def _mean_differences(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
     columns = ("n", "mean", "sd", "control_n", "control_mean", "control_sd")
-    found = getattr(measures, settings["measure"])(*(_column(studies, name) for name in columns))
-    return _with_wald(studies, found, settings)
+    found = getattr(measures, settings["measure"])(*_columns(studies, *columns))
+    return _filled(studies, found, _wald(found, settings))
 
 
-def _with_wald(studies, found, settings, rule=None):
-    wald = measures.wald_interval(found.yi, found.vi, settings["level"])
-    shown = [to_display(value, settings["scale"]) for value in (found.yi, wald.low, wald.high)]
-    return _filled(studies, found, rule, *shown, "wald")
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Estimates and limits on the scale of display, shape (k,), and the limits' kind."""
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    interval: str
 
 
-def _filled(studies, found, rule, estimate, low, high, interval) -> list[StudyEffect]:
+def _wald(found: measures.Effects, settings: Mapping) -> _Shown:
+    limits = measures.wald_interval(found.yi, found.vi, settings["level"])
+    values = (found.yi, limits.low, limits.high)
+    return _Shown(*(to_display(value, settings["scale"]) for value in values), "wald")
+
+
+def _correction(rule: measures.ZeroCells) -> str:
+    cells = "events" if rule.cells == "events" else "cells"
+    whose = "a study with a zero cell" if rule.to == "only_affected" else "every study"
+    alone = ", for the variance alone" if rule.correct == "variance" else ""
+    return f"{rule.add:g} added to the {cells} of {whose}{alone}"
+
+
+def _filled(
+    studies: list[StudyEffect], found: measures.Effects, shown: _Shown, correction: str = ""
+) -> list[StudyEffect]:
+    """The studies with their effects; `correction` says what was done to the corrected ones."""
     return [
-        _fill(study, found, i, rule, float(estimate[i]), float(low[i]), float(high[i]), interval)
+        _with_effect(study, found, shown, i, f"{study.obtained}; {correction}")
+        if found.usable[i]
+        else replace(study, usable=False, reason=found.reason[i], obtained="")
         for i, study in enumerate(studies)
     ]
 
 
-def _fill(study, found, i, rule, estimate, low, high, interval) -> StudyEffect:
-    shown = {"estimate": estimate, "ci_low": low, "ci_high": high, "interval": interval}
-    if not found.usable[i]:
-        return replace(study, usable=False, reason=found.reason[i], obtained="")
-    obtained = study.obtained
-    if found.corrected[i]:
-        obtained = f"{obtained}; {rule.add:g} added to the cells of a study with a zero cell"
-    return replace(study, yi=float(found.yi[i]), vi=float(found.vi[i]), obtained=obtained, **shown)
+def _with_effect(study, found, shown: _Shown, i: int, corrected: str) -> StudyEffect:
+    return replace(
+        study,
+        yi=float(found.yi[i]),
+        vi=float(found.vi[i]),
+        estimate=float(shown.estimate[i]),
+        ci_low=float(shown.low[i]),
+        ci_high=float(shown.high[i]),
+        interval=shown.interval,
+        obtained=corrected if found.corrected[i] else study.obtained,
+    )
 
 
-def _column(studies: list[StudyEffect], name: str) -> np.ndarray:
-    return np.array([getattr(study, name) for study in studies], dtype=float)
+def _columns(studies: list[StudyEffect], *names: str) -> list[np.ndarray]:
+    return [np.array([getattr(study, name) for study in studies], dtype=float) for name in names]
 
 
 @dataclass(frozen=True)
 class _Family:
-    numbers: object
-    effects: object
+    """How a row gives the numbers of a measure, and how they become effects."""
+
+    numbers: Callable[[Row, Mapping], Numbers]
+    effects: Callable[[list[StudyEffect], Mapping], list[StudyEffect]]
 
 
 FAMILIES = {
     "proportion": _Family(_counts, _proportions),
-    "risk_ratio": _Family(_two_arm_counts, _ratios),
-    "odds_ratio": _Family(_two_arm_counts, _ratios),
-    "risk_difference": _Family(_two_arm_counts, _ratios),
+    "risk_ratio": _Family(_two_arm_counts, _two_arm_effects),
+    "odds_ratio": _Family(_two_arm_counts, _two_arm_effects),
+    "risk_difference": _Family(_two_arm_counts, _two_arm_effects),
     "mean": _Family(_mean, _means),
     "mean_change": _Family(_change, _means),
     "mean_difference": _Family(_two_arm_means, _mean_differences),

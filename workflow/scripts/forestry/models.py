@@ -14,6 +14,7 @@ import numpy as np
 
 from forestry import heterogeneity, inverse_variance, logistic_mixed, mantel_haenszel
 from forestry.heterogeneity import I2
+from forestry.inverse_variance import NotConverged
 from forestry.logistic_mixed import NoFiniteMaximum
 from forestry.mantel_haenszel import NotEstimable
 
@@ -210,15 +211,22 @@ def _logistic_mixed(studies: Studies, pooling: Pooling) -> BothModels:
 
 def _mixed_random(events, total, pooling: Pooling) -> Fitted:
     fit = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
-    limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
     return replace(
         _mixed_fit(fit, events, total, pooling),
         tau2_method="ML",
         tau2=fit.tau2,
-        tau2_low=limits.low,
-        tau2_high=limits.high,
+        **_tau2_limits(events, total, pooling),
         **_prediction(fit, pooling),
     )
+
+
+def _tau2_limits(events, total, pooling: Pooling) -> dict:
+    """The profile interval of tau2; of a few events in one study its end may not be found."""
+    try:
+        limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
+    except NotConverged as error:
+        return {"note": f"no interval of tau2: {error}"}
+    return {"tau2_low": limits.low, "tau2_high": limits.high}
 
 
 def _mixed_fit(fit, events, total, pooling: Pooling) -> Fitted:

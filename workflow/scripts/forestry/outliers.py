@@ -27,8 +27,7 @@ def outlying(studies: Sequence[StudyEffect], rule: Mapping, pooling: Pooling) ->
     - ``interval_outside_pooled``: its Wald interval and the pooled one have no point in
       common (as find.outliers of R's dmetar).
 
-    The pooled interval is the pooling's own; under Hartung and Knapp's, residuals carry its
-    factor. Raises KeyError for an unknown rule.
+    The pooled interval is of the pooling's kind. Raises KeyError for an unknown rule.
     """
     find = RULES[rule["rule"]]
     if len(studies) < FEWEST:
@@ -45,7 +44,7 @@ def tau2_method_of(pooling: Pooling) -> str:
 
 
 def _by_residual(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
-    residuals = studentized_residuals(yi, vi, tau2_method, pooling.interval)
+    residuals = studentized_residuals(yi, vi, tau2_method)
     over = np.flatnonzero(np.abs(residuals) > rule.get("threshold", THRESHOLD))
     return {int(i): f"outlier (studentized residual {residuals[i]:.2f})" for i in over}
 

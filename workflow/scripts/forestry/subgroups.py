@@ -3,6 +3,7 @@
 A step names the column that it groups by and, after the first, the group of the step
 before in which it goes on. The test for subgroup differences is Q between the groups on
 groups - 1 degrees of freedom; Q total and Q within are given beside it and labelled so.
+All tests are on the scale of analysis.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from forestry.heterogeneity import (
     between_groups_common_tau2,
     decompose_q,
 )
-from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
+from forestry.outliers import tau2_method_of
 from forestry.pool import Part, Pooled, joined, left_out, pool_part
 from forestry.results import HeterogeneityTest, StudyEffect
 
@@ -30,11 +31,13 @@ class SubgroupTest:
 
     Tests, `statistic` being Q on `df`:
 
-    - ``between``: of equal group means, each group with its own tau2 (what a review
-      should report as its test for subgroup differences);
+    - ``between``: of equal group means, those of the groups' random effects as pooled, each
+      with its own tau2 (what a review should report as its test for subgroup differences);
     - ``between_common_tau2``: the same with one tau2 for all groups (a mixed model's QM);
     - ``between_common_effect``, ``within``, ``total``: the parts of Cochran's Q, and Q
       itself. ``total`` is heterogeneity, never a test for subgroup differences.
+
+    All but the first are of the studies' effects by inverse variance, whatever the pooling.
     """
 
     outcome: str
@@ -52,6 +55,8 @@ class SubgroupTest:
 
 @dataclass(frozen=True)
 class Subgroups:
+    """The rows of every step: results as `Pooled`, the step in the place of the variant."""
+
     pooled: Pooled
     tests: tuple[SubgroupTest, ...]
 
@@ -89,70 +94,91 @@ def differences(tests: Sequence[SubgroupTest], step: str) -> HeterogeneityTest |
     return None
 
 
-def _step(effects, reasons, step, outcome, pooling):
+def _step(effects, reasons, step, outcome, pooling) -> tuple[Pooled, tuple[SubgroupTest, ...]]:
     group_of = step["groups"]
-    kept = [effect for effect in effects if effect.study_id in group_of]
-    parts = [
-        pool_part(
+    members = [effect for effect in effects if effect.study_id in group_of]
+    whole = pool_part(Part(outcome, step["name"]), members, reasons, pooling)
+    pooled = {
+        group: pool_part(
             Part(outcome, step["name"], group),
-            [effect for effect in kept if group_of[effect.study_id] == group],
+            [effect for effect in members if group_of[effect.study_id] == group],
             reasons,
             pooling,
         )
         for group in step["order"]
-    ]
-    whole = pool_part(Part(outcome, step["name"]), kept, reasons, pooling)
-    usable = [effect for effect in kept if effect.study_id not in reasons]
-    groups = [group_of[effect.study_id] for effect in usable]
-    tests = _tests(usable, groups, step, outcome, pooling)
-    return joined([*parts, whole]), tests
+    }
+    kept = [effect for effect in members if effect.study_id not in reasons]
+    groups = [group_of[effect.study_id] for effect in kept]
+    found = _tests(kept, groups, pooled, pooling)
+    rows = tuple(_row(outcome, step, groups, *test) for test in found)
+    return joined([*pooled.values(), whole]), rows
 
 
-def _tests(usable, groups, step, outcome, pooling: Pooling) -> tuple[SubgroupTest, ...]:
-    found = _found(usable, groups, pooling.tau2)
-    note = "" if found else "fewer than two groups with numbers: no test"
-    return tuple(
-        SubgroupTest(
-            outcome=outcome,
-            variant=step["name"],
-            by=step["by"],
-            within=step["within"],
-            test=name,
-            k=len(usable),
-            groups=len(set(groups)),
-            statistic=test.q if test else None,
-            df=test.df if test else None,
-            p_value=test.p if test else None,
-            note=note,
-        )
-        for name, test in (found or {"between": None}).items()
+def _row(outcome, step, groups, name: str, test: QTest | None, note: str) -> SubgroupTest:
+    return SubgroupTest(
+        outcome=outcome,
+        variant=step["name"],
+        by=step["by"],
+        within=step["within"],
+        test=name,
+        k=len(groups),
+        groups=len(set(groups)),
+        statistic=test.q if test else None,
+        df=test.df if test else None,
+        p_value=test.p if test else None,
+        note=note,
     )
 
 
-def _found(usable, groups: Sequence[str], tau2_method: str) -> dict[str, QTest | None]:
+Found = tuple[str, QTest | None, str]  # a test's name, its result, a note
+
+
+def _tests(
+    kept: Sequence[StudyEffect],
+    groups: Sequence[str],
+    pooled: Mapping[str, Pooled],
+    pooling: Pooling,
+) -> list[Found]:
+    """Every test of a step's studies; `groups` are their labels, `pooled` the groups' results."""
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
-        return {}
-    yi = np.array([effect.yi for effect in usable])
-    vi = np.array([effect.vi for effect in usable])
+        return [("between", None, "fewer than two groups with numbers: no test")]
+    yi = np.array([effect.yi for effect in kept])
+    vi = np.array([effect.vi for effect in kept])
     labels = np.array(groups)
-    means = [_group_mean(yi[labels == name], vi[labels == name], tau2_method) for name in names]
     parts = decompose_q(yi, vi, labels)
-    shared = len(usable) > len(names)
-    return {
-        "between": between_groups(*zip(*means, strict=True)),
-        "between_common_tau2": between_groups_common_tau2(yi, vi, labels, tau2_method)
-        if shared
-        else None,
-        "between_common_effect": parts.between,
-        "within": parts.within,
-        "total": parts.total,
-    }
+    return [
+        _between(
+            [_group_mean(yi[labels == name], vi[labels == name], pooled[name]) for name in names]
+        ),
+        _between_common_tau2(yi, vi, labels, tau2_method_of(pooling)),
+        ("between_common_effect", parts.between, ""),
+        ("within", parts.within, ""),
+        ("total", parts.total, ""),
+    ]
 
 
-def _group_mean(yi, vi, tau2_method: str) -> tuple[float, float]:
-    """A group's random-effects mean and its standard error; a lone study is its own mean."""
+def _between(means: Sequence[tuple[float, float] | None]) -> Found:
+    if None in means:
+        return "between", None, "a group's mean has no standard error: no test"
+    return "between", between_groups(*zip(*means, strict=True)), ""
+
+
+def _between_common_tau2(yi, vi, labels, tau2_method: str) -> Found:
+    if len(set(labels)) == len(labels):
+        return "between_common_tau2", None, "each group is one study: no tau2 to share"
+    return "between_common_tau2", between_groups_common_tau2(yi, vi, labels, tau2_method), ""
+
+
+def _group_mean(yi, vi, pooled: Pooled) -> tuple[float, float] | None:
+    """A group's random-effects mean and its standard error; a lone study is its own mean.
+
+    None where they do not exist: all or no participants of the group had the event, or its
+    studies agree to the last digit under Hartung and Knapp's standard error, which is then 0.
+    """
     if yi.size == 1:
         return float(yi[0]), float(np.sqrt(vi[0]))
-    fit = fit_random(yi, vi, tau2_method)
-    return fit.estimate, fit.se
+    for row in pooled.estimates:
+        if row.model == "random" and row.link_se:
+            return row.link_estimate, row.link_se
+    return None

@@ -46,8 +46,8 @@ from forestry.figures.wording import Span
 ASPECTS = {True: 0.8, False: 0.52}
 LARGEST = 2.6  # diameter of the largest bubble, in plain points
 SMALLEST = 0.45
-MEAN_AT = -0.3  # of a strip's width: its mean, left of the bubbles
-STRIP = 0.1  # and the bubbles' middle
+MEAN_AT = -0.22  # of a strip's width: its mean, left of the bubbles
+STRIP = 0.12  # and the bubbles' middle
 
 
 def draw_bubble(layout: BubbleLayout, style: Style | None = None) -> Figure:
@@ -185,7 +185,7 @@ def _draw_bubbles(panel: Axes, bubbles: Sequence[Bubble], style: Style) -> None:
 def _spread(layout: BubbleLayout, geometry: ChartGeometry, style: Style) -> list[Bubble]:
     """The bubbles of each group beside each other where they would overlap."""
     strip = (geometry.frame.right - geometry.frame.left) / len(layout.groups)
-    widest = (0.5 - STRIP - 0.04) * strip
+    widest = (STRIP - MEAN_AT - 0.06) * strip
     placed: list[tuple[Bubble, float, float, float]] = []
     for bubble in sorted(layout.bubbles, key=lambda bubble: (-bubble.weight, bubble.study_id)):
         y, radius = down(geometry.frame, layout.y, bubble.effect), _diameter(bubble, style) / 2
