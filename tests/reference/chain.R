@@ -10,11 +10,11 @@ fit <- function(data, method) rma(yi, vi, data = data, method = method, control 
 # Q between the groups' own random-effects means, each with its own tau2
 between <- function(method) {
   groups <- lapply(split(bcg("RR"), dat.bcg$alloc), fit, method = method)
-  q <- rma(sapply(groups, coef), sei = sapply(groups, function(x) x$se), method = "FE")
-  list(q = q$QE, df = q$k - 1, p = q$QEp, estimate = sapply(groups, coef),
+  q <- rma(sapply(groups, function(x) x$b[1]), sei = sapply(groups, function(x) x$se), method = "FE")
+  list(q = q$QE, df = q$k - 1, p = q$QEp, estimate = sapply(groups, function(x) x$b[1]),
        tau2 = sapply(groups, function(x) x$tau2))
 }
-pooled <- function(x) list(estimate = coef(x), se = x$se, ci_low = x$ci.lb, ci_high = x$ci.ub,
+pooled <- function(x) list(estimate = x$b[1], se = x$se, ci_low = x$ci.lb, ci_high = x$ci.ub,
                            p_value = x$pval, tau2 = x$tau2, q = x$QE, q_p = x$QEp)
 
 # JSON with 17 digits

@@ -13,7 +13,6 @@ rule audit:
         estimates="results/estimates.csv",
         weights="results/weights.csv",
         effects=collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
-        code=code("audit.py"),
     output:
         audit="results/audit.csv",
         consistency="results/consistency.csv",
@@ -23,5 +22,6 @@ rule audit:
         "../envs/forestry.yaml"
     params:
         settings=REVIEW.audit_settings(),
+        code=code("audit.py"),
     script:
         "../scripts/audit.py"

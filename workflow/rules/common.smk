@@ -10,7 +10,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from forestry.gate import GateClosed, pass_gate
-from forestry.provenance import code_of
+from forestry.provenance import code_of, digest_of
 from forestry.review import Review
 
 RESOURCES = Path("resources")
@@ -36,11 +36,12 @@ def one_of(names):
 
 
 def code(script):
-    """The script and the library modules that it imports, as inputs to watch.
+    """A digest of the script and of the library modules that it imports, as a param.
 
-    Relative to the review's folder, so that a project that has moved is not made anew.
+    Snakemake does not see what a script imports; as a param, an edit there reruns the
+    job, a `touch` does not, and what the terminal says of a job stays readable.
     """
-    return [os.path.relpath(file) for file in code_of(SCRIPTS / script)]
+    return digest_of(code_of(SCRIPTS / script))
 
 
 def template(name):
@@ -64,6 +65,7 @@ def diagnose_settings(wildcards):
     return {
         "influence": REVIEW.influence_settings(wildcards.outcome),
         "bias": REVIEW.bias_settings(wildcards.outcome),
+        "trim_and_fill": REVIEW.trim_and_fill_settings(wildcards.outcome),
     }
 
 
@@ -119,7 +121,7 @@ def final_files():
     """Everything that a run makes for a reader."""
     tables = ["estimates", "weights", "heterogeneity", "influence"]
     tables += ["subgroups"] if REVIEW.subgrouped else []
-    tables += ["bias"] if "bias" in config else []
+    tables += ["bias", "trim_and_fill"] if "bias" in config else []
     tables += ["audit", "consistency"] if REVIEW.is_published else []
     return [
         *supplement_files(),
@@ -131,7 +133,7 @@ def final_files():
         ),
         *collect(
             "results/figures/diagnostics/{outcome}_{plot}.{format}",
-            outcome=REVIEW.outcomes,
+            outcome=REVIEW.compared,
             plot=["influence", "baujat"],
             format=FORMATS,
         ),

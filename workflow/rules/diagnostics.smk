@@ -1,7 +1,7 @@
 # What single studies do to a result, and whether small studies differ.
 #
 # In:    results/effects/<outcome>.csv, results/pooled/<outcome>/weights.csv
-# Out:   results/diagnostics/<outcome>/, results/influence.csv, results/bias.csv,
+# Out:   results/diagnostics/<outcome>/, results/influence.csv, bias.csv, trim_and_fill.csv,
 #        results/figures/diagnostics/<outcome>_influence.*, <outcome>_baujat.*
 # Steps: diagnose             influence in the main variant, tests of bias in every variant
 #        collate_diagnostics  the outcomes' tables, one after the other
@@ -12,16 +12,17 @@ rule diagnose:
     input:
         effects="results/effects/{outcome}.csv",
         weights="results/pooled/{outcome}/weights.csv",
-        code=code("diagnose.py"),
     output:
         influence="results/diagnostics/{outcome}/influence.csv",
         bias="results/diagnostics/{outcome}/bias.csv",
+        trim_and_fill="results/diagnostics/{outcome}/trim_and_fill.csv",
     log:
         "logs/diagnose/{outcome}.log",
     conda:
         "../envs/forestry.yaml"
     params:
         settings=diagnose_settings,
+        code=code("diagnose.py"),
     script:
         "../scripts/diagnose.py"
 
@@ -31,13 +32,12 @@ use rule collate as collate_diagnostics with:
         tables=collect(
             "results/diagnostics/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes
         ),
-        code=code("collate.py"),
     output:
         table="results/{table}.csv",
     log:
         "logs/collate/{table}.log",
     wildcard_constraints:
-        table="influence|bias",
+        table="influence|bias|trim_and_fill",
 
 
 rule diagnostic_plots:
@@ -45,7 +45,6 @@ rule diagnostic_plots:
         effects="results/effects/{outcome}.csv",
         weights="results/pooled/{outcome}/weights.csv",
         influence="results/diagnostics/{outcome}/influence.csv",
-        code=code("diagnostic_plots.py"),
     output:
         influence=multiext(
             "results/figures/diagnostics/{outcome}_influence", ".pdf", ".svg", ".png"
@@ -59,5 +58,6 @@ rule diagnostic_plots:
         "../envs/forestry.yaml"
     params:
         settings=diagnostic_plot_settings,
+        code=code("diagnostic_plots.py"),
     script:
         "../scripts/diagnostic_plots.py"

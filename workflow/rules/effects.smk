@@ -10,7 +10,6 @@
 rule effects:
     input:
         sheet=ancient(sheet),
-        code=code("effects.py"),
     output:
         effects="results/effects/{outcome}.csv",
     log:
@@ -19,5 +18,6 @@ rule effects:
         "../envs/forestry.yaml"
     params:
         settings=effects_settings,
+        code=code("effects.py"),
     script:
         "../scripts/effects.py"

@@ -13,7 +13,6 @@ rule forest:
         effects=of_figure("results/effects/{outcome}.csv"),
         estimates=of_figure("results/pooled/{outcome}/estimates.csv"),
         weights=of_figure("results/pooled/{outcome}/weights.csv"),
-        code=code("forest.py"),
     output:
         pdf="results/figures/{figure}.pdf",
         svg="results/figures/{figure}.svg",
@@ -26,6 +25,7 @@ rule forest:
         "../envs/forestry.yaml"
     params:
         settings=forest_settings,
+        code=code("forest.py"),
     script:
         "../scripts/forest.py"
 
@@ -36,7 +36,6 @@ rule subgroup_forest:
         estimates=of_figure("results/subgroups/{outcome}/estimates.csv"),
         weights=of_figure("results/subgroups/{outcome}/weights.csv"),
         tests=of_figure("results/subgroups/{outcome}/tests.csv"),
-        code=code("subgroup_forest.py"),
     output:
         pdf="results/figures/{figure}.pdf",
         svg="results/figures/{figure}.svg",
@@ -49,6 +48,7 @@ rule subgroup_forest:
         "../envs/forestry.yaml"
     params:
         settings=subgroup_forest_settings,
+        code=code("subgroup_forest.py"),
     script:
         "../scripts/subgroup_forest.py"
 
@@ -58,7 +58,6 @@ rule funnel:
         effects=of_figure("results/effects/{outcome}.csv"),
         estimates=of_figure("results/pooled/{outcome}/estimates.csv"),
         weights=of_figure("results/pooled/{outcome}/weights.csv"),
-        code=code("funnel.py"),
     output:
         pdf="results/figures/{figure}.pdf",
         svg="results/figures/{figure}.svg",
@@ -71,13 +70,12 @@ rule funnel:
         "../envs/forestry.yaml"
     params:
         settings=funnel_settings,
+        code=code("funnel.py"),
     script:
         "../scripts/funnel.py"
 
 
 rule prisma_flow:
-    input:
-        code=code("prisma_flow.py"),
     output:
         pdf="results/figures/{figure}.pdf",
         svg="results/figures/{figure}.svg",
@@ -90,6 +88,7 @@ rule prisma_flow:
         "../envs/forestry.yaml"
     params:
         settings=dict(config.get("prisma", {})),
+        code=code("prisma_flow.py"),
     script:
         "../scripts/prisma_flow.py"
 
@@ -97,7 +96,6 @@ rule prisma_flow:
 rule traffic_light:
     input:
         judged="resources/quality_rob.csv",
-        code=code("quality_plots.py"),
     output:
         pdf="results/figures/risk_of_bias.pdf",
         svg="results/figures/risk_of_bias.svg",
@@ -108,5 +106,6 @@ rule traffic_light:
         "../envs/forestry.yaml"
     params:
         settings=REVIEW.label_settings(),
+        code=code("quality_plots.py"),
     script:
         "../scripts/quality_plots.py"

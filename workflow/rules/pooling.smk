@@ -9,7 +9,6 @@
 rule pool:
     input:
         effects="results/effects/{outcome}.csv",
-        code=code("pool.py"),
     output:
         estimates="results/pooled/{outcome}/estimates.csv",
         weights="results/pooled/{outcome}/weights.csv",
@@ -20,6 +19,7 @@ rule pool:
         "../envs/forestry.yaml"
     params:
         settings=pool_settings,
+        code=code("pool.py"),
     script:
         "../scripts/pool.py"
 
@@ -34,7 +34,6 @@ rule collate:
                 "results/subgroups/{outcome}/{{table}}.csv", outcome=REVIEW.subgrouped
             ),
         ],
-        code=code("collate.py"),
     output:
         table="results/{table}.csv",
     log:
@@ -43,5 +42,7 @@ rule collate:
         table="estimates|weights|heterogeneity",
     conda:
         "../envs/forestry.yaml"
+    params:
+        code=code("collate.py"),
     script:
         "../scripts/collate.py"

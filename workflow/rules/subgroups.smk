@@ -14,12 +14,12 @@ use rule effects as subgroup_effects with:
         "logs/subgroups/{outcome}-effects.log",
     params:
         settings=subgroup_effects_settings,
+        code=code("effects.py"),
 
 
 rule subgroups:
     input:
         effects="results/subgroups/{outcome}/effects.csv",
-        code=code("subgroups.py"),
     output:
         estimates="results/subgroups/{outcome}/estimates.csv",
         weights="results/subgroups/{outcome}/weights.csv",
@@ -31,6 +31,7 @@ rule subgroups:
         "../envs/forestry.yaml"
     params:
         settings=subgroup_settings,
+        code=code("subgroups.py"),
     script:
         "../scripts/subgroups.py"
 
@@ -40,7 +41,6 @@ use rule collate as collate_subgroups with:
         tables=collect(
             "results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped
         ),
-        code=code("collate.py"),
     output:
         table="results/subgroups.csv",
     log:

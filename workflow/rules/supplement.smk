@@ -18,7 +18,6 @@ rule legends:
         tests=collect(
             "results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped
         ),
-        code=code("legends.py"),
     output:
         legends="results/legends.csv",
     log:
@@ -31,6 +30,7 @@ rule legends:
             "subgrouped": list(REVIEW.subgrouped),
             "figures": REVIEW.legend_settings(),
         },
+        code=code("legends.py"),
     script:
         "../scripts/legends.py"
 
@@ -41,7 +41,6 @@ rule supplement_pdf:
         legends="results/legends.csv",
         figures=collect("results/figures/{figure}.pdf", figure=REVIEW.figures),
         template=template("supplement.typ"),
-        code=code("supplement_pdf.py"),
     output:
         supplement="results/supplement.pdf",
     log:
@@ -50,6 +49,7 @@ rule supplement_pdf:
         "../envs/forestry.yaml"
     params:
         settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+        code=code("supplement_pdf.py"),
     script:
         "../scripts/supplement_pdf.py"
 
@@ -59,7 +59,6 @@ rule supplement_docx:
         tables=collect("results/tables/{table}.json", table=REVIEW.tables),
         legends="results/legends.csv",
         figures=collect("results/figures/{figure}.png", figure=REVIEW.figures),
-        code=code("supplement_docx.py"),
     output:
         supplement="results/supplement.docx",
     log:
@@ -68,5 +67,6 @@ rule supplement_docx:
         "../envs/forestry.yaml"
     params:
         settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+        code=code("supplement_docx.py"),
     script:
         "../scripts/supplement_docx.py"

@@ -15,7 +15,6 @@ rule characteristics_table:
         studies="resources/studies.csv",
         estimates="results/estimates.csv",
         effects=effects_in_table,
-        code=code("characteristics_table.py"),
     output:
         csv="results/tables/{table}.csv",
         table="results/tables/{table}.json",
@@ -27,6 +26,7 @@ rule characteristics_table:
         "../envs/forestry.yaml"
     params:
         settings=table_settings,
+        code=code("characteristics_table.py"),
     script:
         "../scripts/characteristics_table.py"
 
@@ -35,7 +35,6 @@ rule pooled_table:
     input:
         estimates="results/estimates.csv",
         effects=effects_in_table,
-        code=code("pooled_table.py"),
     output:
         csv="results/tables/{table}.csv",
         table="results/tables/{table}.json",
@@ -47,6 +46,7 @@ rule pooled_table:
         "../envs/forestry.yaml"
     params:
         settings=table_settings,
+        code=code("pooled_table.py"),
     script:
         "../scripts/pooled_table.py"
 
@@ -54,7 +54,6 @@ rule pooled_table:
 rule quality_table:
     input:
         judged=judged,
-        code=code("quality_table.py"),
     output:
         csv="results/tables/{table}.csv",
         table="results/tables/{table}.json",
@@ -68,6 +67,7 @@ rule quality_table:
         "../envs/forestry.yaml"
     params:
         settings=table_settings,
+        code=code("quality_table.py"),
     script:
         "../scripts/quality_table.py"
 
@@ -76,7 +76,6 @@ rule sensitivity_table:
     input:
         estimates="results/estimates.csv",
         weights="results/weights.csv",
-        code=code("sensitivity_table.py"),
     output:
         csv="results/tables/{table}.csv",
         table="results/tables/{table}.json",
@@ -88,6 +87,7 @@ rule sensitivity_table:
         "../envs/forestry.yaml"
     params:
         settings=table_settings,
+        code=code("sensitivity_table.py"),
     script:
         "../scripts/sensitivity_table.py"
 
@@ -95,7 +95,7 @@ rule sensitivity_table:
 rule bias_table:
     input:
         bias="results/bias.csv",
-        code=code("bias_table.py"),
+        weights="results/weights.csv",
     output:
         csv="results/tables/{table}.csv",
         table="results/tables/{table}.json",
@@ -107,6 +107,7 @@ rule bias_table:
         "../envs/forestry.yaml"
     params:
         settings=table_settings,
+        code=code("bias_table.py"),
     script:
         "../scripts/bias_table.py"
 
@@ -114,7 +115,6 @@ rule bias_table:
 rule workbook:
     input:
         tables=collect("results/tables/{table}.json", table=REVIEW.tables),
-        code=code("workbook.py"),
     output:
         workbook="results/tables/tables.xlsx",
     log:
@@ -123,5 +123,6 @@ rule workbook:
         "../envs/forestry.yaml"
     params:
         settings={"title": config["review"]["title"]},
+        code=code("workbook.py"),
     script:
         "../scripts/workbook.py"

@@ -5,7 +5,13 @@ import sys
 sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.bias import BiasRecord
-from forestry.diagnostics import InfluenceRow, bias_rows, influence_rows
+from forestry.diagnostics import (
+    InfluenceRow,
+    TrimAndFillRow,
+    bias_rows,
+    influence_rows,
+    trim_and_fill_rows,
+)
 from forestry.records import read_records, write_records
 from forestry.results import StudyEffect, Weight
 
@@ -18,3 +24,8 @@ write_records(
     influence_rows(effects, weights, settings["influence"]),
 )
 write_records(snakemake.output.bias, BiasRecord, bias_rows(effects, weights, settings["bias"]))
+write_records(
+    snakemake.output.trim_and_fill,
+    TrimAndFillRow,
+    trim_and_fill_rows(effects, weights, settings["trim_and_fill"]),
+)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from forestry import bias
 from forestry.bias import BiasRecord, BiasTest, bias_record
 from forestry.influence import influence, leave_one_out
+from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
 from forestry.results import StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
+from forestry.trim_and_fill import TrimAndFill, trim_and_fill
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,14 @@ _MEASURES = (
 
 
 def _displayed(kept, without) -> list[np.ndarray]:
+    limits = (without.estimate, without.ci_low, without.ci_high)
+    return [_on_display_scale(kept, values) for values in limits]
+
+
+def _on_display_scale(kept: Sequence[StudyEffect], values: np.ndarray) -> np.ndarray:
     scale = kept[0].scale
     n = harmonic_mean(_array(kept, "total")) if scale == "double_arcsine" else None
-    limits = (without.estimate, without.ci_low, without.ci_high)
-    return [to_display(values, scale, n) for values in limits]
+    return to_display(values, scale, n)
 
 
 def included(
@@ -135,6 +142,83 @@ def _bias_test(test: Test, kept: Sequence[StudyEffect], settings: Mapping) -> Bi
         **dict.fromkeys(("bias", "se", "statistic", "df", "p_value")),
         fewer_than_10=len(kept) < bias.USUAL_MINIMUM,
         note=f"fewer than {fewest} studies: not tested",
+    )
+
+
+@dataclass(frozen=True)
+class TrimAndFillRow:
+    """Duval and Tweedie's trim and fill: a row of ``trim_and_fill.csv``.
+
+    `k` studies were pooled and `k0` more are estimated to be missing on `side`; the
+    estimate and its interval are those with them, by random effects, display scale.
+    """
+
+    outcome: str
+    variant: str
+    estimator: str
+    side: str
+    k: int
+    k0: int | None
+    k0_se: float | None
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    tau2: float | None
+    fewer_than_10: bool
+    note: str
+
+
+def trim_and_fill_rows(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
+) -> list[TrimAndFillRow]:
+    """Trim and fill in each variant; a row without numbers where it cannot be done."""
+    if not settings["estimator"]:
+        return []
+    pooling = Pooling(**settings["pooling"])
+    return [
+        _trim_and_fill_row(variant, included(effects, weights, variant), settings, pooling)
+        for variant in settings["variants"]
+    ]
+
+
+def filled(
+    kept: Sequence[StudyEffect], estimator: str, side: str | None, pooling: Pooling
+) -> TrimAndFill:
+    """Studies with those that are missing filled in, tau2 estimated anew at each step.
+
+    Raises ValueError where trim and fill cannot be done.
+    """
+    fit = partial(fit_random, tau2_method=tau2_method_of(pooling), level=pooling.level)
+    return trim_and_fill(
+        _array(kept, "yi"), _array(kept, "vi"), fit, estimator=estimator, side=side
+    )
+
+
+def _trim_and_fill_row(variant, kept, settings, pooling: Pooling) -> TrimAndFillRow:
+    common = {
+        "outcome": settings["outcome"],
+        "variant": variant,
+        "estimator": settings["estimator"],
+        "k": len(kept),
+        "fewer_than_10": len(kept) < bias.USUAL_MINIMUM,
+    }
+    try:
+        found = filled(kept, settings["estimator"], settings["side"], pooling)
+    except ValueError as error:
+        numbers = ("k0", "k0_se", "estimate", "ci_low", "ci_high", "tau2")
+        return TrimAndFillRow(**common, side="", note=str(error), **dict.fromkeys(numbers))
+    fit = found.fit
+    shown = _on_display_scale(kept, np.array([fit.estimate, fit.ci_low, fit.ci_high]))
+    return TrimAndFillRow(
+        **common,
+        side=found.side,
+        k0=found.k0,
+        k0_se=found.k0_se,
+        estimate=float(shown[0]),
+        ci_low=float(shown[1]),
+        ci_high=float(shown[2]),
+        tau2=fit.tau2,
+        note=found.note,
     )
 
 

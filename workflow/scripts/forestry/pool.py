@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 
 SINGLE_ARM = ("proportion", "mean")
+IN_TURN = "left out in turn"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Part:
-    """What is pooled together: a variant of an outcome, or a group of its studies."""
+    """What is pooled together: a variant of an outcome, or a group of its studies.
+
+    In a variant that leaves out one study at a time, the group is the study left out.
+    """
 
     outcome: str
     variant: str
@@ -34,15 +38,29 @@ class Part:
 
 
 def pool_outcome(effects: Sequence[StudyEffect], settings: Mapping) -> Pooled:
-    """Every variant of an outcome. `settings` are those of `Review.pool_settings`."""
+    """Every variant of an outcome. `settings` are those of `Review.pool_settings`.
+
+    A variant that leaves out one study at a time gives a group for each, named by the
+    study that is left out, and no result of the whole.
+    """
     pooling = Pooling(**settings["pooling"])
-    parts = [
-        pool_part(
-            Part(settings["outcome"], name), effects, left_out(effects, variant, pooling), pooling
-        )
-        for name, variant in settings["variants"].items()
-    ]
-    return joined(parts)
+    outcome = settings["outcome"]
+    return joined(
+        [
+            pool_part(part, effects, reasons, pooling)
+            for name, variant in settings["variants"].items()
+            for part, reasons in _parts(Part(outcome, name), effects, variant, pooling)
+        ]
+    )
+
+
+def _parts(whole: Part, effects, variant: Mapping, pooling: Pooling):
+    """What is pooled in a variant: the whole, or the whole without each study in turn."""
+    reasons = left_out(effects, variant, pooling)
+    if not variant["leave_one_out"]:
+        return [(whole, reasons)]
+    kept = [effect.study_id for effect in effects if effect.study_id not in reasons]
+    return [(replace(whole, group=study), {**reasons, study: IN_TURN}) for study in kept]
 
 
 def joined(parts: Sequence[Pooled]) -> Pooled:

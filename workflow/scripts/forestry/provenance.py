@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +24,19 @@ def code_of(script: Path) -> tuple[Path, ...]:
             found.add(file)
             waiting.extend(_imported(file))
     return tuple(sorted(found))
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """A short name of the files' content, in the order given; their dates do not matter."""
+    content = hashlib.sha256()
+    for file in files:
+        content.update(_content(file))
+    return content.hexdigest()[:16]
+
+
+@cache
+def _content(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 @cache

@@ -72,6 +72,14 @@ class Review:
         """Whether there are published results to compare with."""
         return (self.resources / "published.csv").exists()
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The outcomes with two rows or more that are not unavailable: studies to compare."""
+        return tuple(outcome for outcome in self.outcomes if self._rows_with_numbers(outcome) > 1)
+
+    def _rows_with_numbers(self, outcome: str) -> int:
+        return sum(row["status"] != "unavailable" for row in self.rows(outcome))
+
     def figures_of(self, kind: str) -> tuple[str, ...]:
         """The ids of the figures of a kind."""
         return tuple(id for id, figure in self.figures.items() if figure.kind == kind)
@@ -157,7 +165,7 @@ class Review:
         return {
             "outcome": outcome,
             "measure": self.config["outcomes"][outcome]["measure"],
-            "variants": list(self.config["variants"]),
+            "variants": [v for v in self.config["variants"] if v not in self.leaving_one_out],
             "tests": list(bias.get("tests", ())),
             "fewest_studies": bias.get("fewest_studies", 10),
         }
@@ -187,6 +195,7 @@ class Review:
             "id": table,
             "outcomes": [self._outcome_words(outcome) for outcome in outcomes],
             "variants": {name: self._variant_words(name) for name in self.config["variants"]},
+            "leave_one_out": self.leaving_one_out,
             **self.label_settings(),
         }
 
@@ -267,6 +276,17 @@ class Review:
         refs = {row["ref"]: id for id, row in self.studies.items() if row.get("ref")}
         return {"outcomes": list(self.outcomes), "subgroups": groups, "refs": refs}
 
+    def trim_and_fill_settings(self, outcome: str) -> dict:
+        """How missing studies are filled in; an empty estimator does nothing."""
+        declared = self.config.get("bias", {}).get("trim_and_fill", {})
+        return {
+            "outcome": outcome,
+            "variants": self.bias_settings(outcome)["variants"],
+            "pooling": dict(self._pooling(outcome)),
+            "estimator": declared.get("estimator", "L0") if declared else "",
+            "side": declared.get("side"),
+        }
+
     def subgroup_effects_settings(self, outcome: str) -> dict:
         """As `effects_settings`, on the scale of the way of pooling of the subgroups."""
         pooling = self._subgroup_pooling(outcome)
@@ -324,7 +344,14 @@ class Review:
                 if reason:
                     excluded.setdefault(row["study_id"], reason)
             outliers = part.get("outliers", outliers)
-        return {"excluded": excluded, "outliers": outliers}
+        one_by_one = variant in self.leaving_one_out
+        return {"excluded": excluded, "outliers": outliers, "leave_one_out": one_by_one}
+
+    @property
+    def leaving_one_out(self) -> list[str]:
+        """The variants that leave out one study at a time."""
+        declared = self.config["variants"].items()
+        return [name for name, variant in declared if (variant or {}).get("leave_one_out")]
 
     def _parts(self, variant: str) -> list[Mapping]:
         declared = self.config["variants"][variant] or {}
