@@ -194,6 +194,20 @@ def filled(
     )
 
 
+def points_to_add(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
+) -> TrimAndFill | None:
+    """The points that a funnel plot adds; None where none are asked for or can be had."""
+    if not settings["in_funnels"]:
+        return None
+    kept = included(effects, weights, settings["variant"])
+    pooling = Pooling(**settings["pooling"])
+    try:
+        return filled(kept, settings["estimator"], settings["side"], pooling)
+    except ValueError:  # trim_and_fill.csv says why
+        return None
+
+
 def _trim_and_fill_row(variant, kept, settings, pooling: Pooling) -> TrimAndFillRow:
     common = {
         "outcome": settings["outcome"],

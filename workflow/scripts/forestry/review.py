@@ -130,10 +130,20 @@ class Review:
         }
 
     def funnel_settings(self, figure: str) -> dict:
-        """What a funnel plot says beside its numbers."""
+        """What a funnel plot says beside its numbers, and whether it fills in missing studies."""
         drawn = self.figures[figure]
         words = self._words_on_figures(drawn.outcome)
-        return {"outcome": drawn.outcome, "variant": drawn.variant, **words}
+        declared = self.config.get("bias", {}).get("trim_and_fill", {})
+        filling = {
+            **self.trim_and_fill_settings(drawn.outcome),
+            "variant": drawn.variant,
+            "in_funnels": declared.get("in_funnels", False),
+        }
+        plot = {"outcome": drawn.outcome, "variant": drawn.variant, **words}
+        return {
+            "plot": plot,
+            "filling": filling if filling["in_funnels"] else {"in_funnels": False},
+        }
 
     def diagnostic_plot_settings(self, outcome: str) -> dict:
         """What the influence plot and the Baujat plot of an outcome say beside their numbers."""
