@@ -14,7 +14,6 @@ from forestry.rows import NUMBERS, read_table
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = {"model": "inverse_variance"}
 MIXED = {"model": "logistic_mixed"}
-EVERYONE = {"excluded": {}, "outliers": None}
 TWO_ARM = ("events", "total", "control_events", "control_total")
 
 
@@ -39,6 +38,14 @@ def sheet(measure, **columns):
         row(f"s{i}", measure, **dict(zip(columns, numbers, strict=True)))
         for i, numbers in enumerate(studies, start=1)
     ]
+
+
+def leaving_out(excluded=None, outliers=None, leave_one_out=False):
+    """Whom a variant leaves out, as `Review.variant` says it."""
+    return {"excluded": excluded or {}, "outliers": outliers, "leave_one_out": leave_one_out}
+
+
+EVERYONE = leaving_out()
 
 
 def effects(table, measure, pooling=PLAIN, **settings):
@@ -89,12 +96,14 @@ def review(folder=ROOT):
     return Review(config, folder / "resources")
 
 
+@cache
 def bundled_effects(outcome, folder=ROOT):
     return study_effects(
         read_table(review(folder).sheet(outcome)), review(folder).effects_settings(outcome)
     )
 
 
+@cache
 def bundled(outcome, folder=ROOT):
     """An outcome of a bundled review, from its sheet to its pooled results."""
     return pool_outcome(bundled_effects(outcome, folder), review(folder).pool_settings(outcome))

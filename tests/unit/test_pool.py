@@ -16,6 +16,7 @@ from pooling_examples import (
     bundled,
     chain,
     effects,
+    leaving_out,
     pooled,
     reference,
     reported,
@@ -218,7 +219,7 @@ def test_the_mixed_model_agrees_with_r(dataset, first):
     assert (random.tau2_method, random.p_value) == ("ML", None)
     common = rows_by_model(found)["common"]
     assert common.link_estimate == close(data["common"]["beta"])
-    # The three weights of lme4's fit of logits, and Q of glm's deviance: R's own precision.
+    # R's deviance is that of a fit by glm, which stops at 1e-8 of itself.
     tests = {test.test: test for test in found.heterogeneity}
     assert list(tests)[0] == f"{first}_q" and len(tests) == 2
     k = len(data["events"])
@@ -459,7 +460,7 @@ def statused():
 
 def test_a_variant_leaves_out_whom_it_excludes_with_the_reason():
     excluded = {"s1": "design is retrospective", "s4": "publication is abstract"}
-    found = pooled(statused(), RAW, main=EVERYONE, fewer={"excluded": excluded, "outliers": None})
+    found = pooled(statused(), RAW, main=EVERYONE, fewer=leaving_out(excluded))
     main, fewer = (rows_by_model(found, variant)["random"] for variant in ("main", "fewer"))
     assert (main.k, main.n, main.events) == (5, 100, 51)
     assert (main.k_reported, main.k_derived, main.k_reconstructed) == (3, 1, 1)
@@ -486,8 +487,8 @@ def test_outliers_are_sought_among_the_studies_that_remain():
     found = pooled(
         studies,
         REML,
-        outliers={"excluded": {}, "outliers": rule},
-        combined={"excluded": excluded, "outliers": rule},
+        outliers=leaving_out(outliers=rule),
+        combined=leaving_out(excluded, outliers=rule),
     )
     for variant, gone in (("outliers", {}), ("combined", excluded)):
         remaining = [study for study in studies if study.study_id not in gone]
@@ -507,12 +508,39 @@ def test_outliers_are_sought_among_the_studies_that_remain():
     assert second - set(excluded) != first - set(excluded)
 
 
+@pytest.mark.parametrize("excluded", [{}, {"s2": "named", "s9": "named"}], ids=["all", "some"])
+def test_each_study_is_left_out_in_turn(excluded):
+    studies = outlying_effects()
+    found = pooled(studies, REML, turns=leaving_out(excluded, leave_one_out=True))
+    kept = [study for study in studies if study.study_id not in excluded]
+    groups = list(dict.fromkeys(row.group for row in found.estimates))
+    assert groups == [study.study_id for study in kept]
+    for group in groups:
+        others = [study for study in kept if study.study_id != group]
+        alone = rows_by_model(pooled(others, REML))
+        for model, without in rows_by_model(found, "turns", group).items():
+            assert replace(without, variant="main", group="") == alone[model]
+        reasons = {w.study_id: w.reason for w in found.weights if w.group == group and w.reason}
+        assert reasons == {**excluded, group: "left out in turn"}
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_of_few_studies_none_can_be_left_out(k):
+    found = pooled(outlying_effects()[:k], REML, turns=leaving_out(leave_one_out=True))
+    assert [(row.group, row.model, row.k) for row in found.estimates] == (
+        [("s1", "none", 1), ("s2", "none", 1)] if k == 2 else [("", "none", k)]
+    )
+
+
 def test_the_bundled_variants_pool_whom_they_do_not_leave_out():
     outcome = "muscle_pr"
     settings = review().pool_settings(outcome)
     found = bundled(outcome)
     assert {row.variant for row in found.estimates} == set(settings["variants"])
+    assert any(variant["leave_one_out"] for variant in settings["variants"].values())
     for name, variant in settings["variants"].items():
+        if variant["leave_one_out"]:
+            continue
         weights = [weight for weight in found.weights if weight.variant == name]
         included = {weight.study_id for weight in weights if weight.included}
         assert not included & set(variant["excluded"])
@@ -541,7 +569,7 @@ def test_fewer_than_two_studies_are_not_pooled(pooling, table, k, n, events, not
         for study, x, total in table
     ]  # fmt: skip
     studies = effects(rows, "proportion", pooling)
-    found = pooled(studies, pooling, main=EVERYONE, no={"excluded": {"a": "a"}, "outliers": None})
+    found = pooled(studies, pooling, main=EVERYONE, no=leaving_out({"a": "a"}))
     (main,) = (row for row in found.estimates if row.variant == "main")
     assert (main.model, main.method, main.selected) == ("none", "none", True)
     assert (main.k, main.n, main.events, main.note) == (k, n, events, note)

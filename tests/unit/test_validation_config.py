@@ -9,12 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checked_once import unchanged_tables_checked_once  # noqa: F401
-from forestry import diagnostics, inverse_variance, measures, medians, models, outliers, rows
+from forestry import (
+    diagnostics,
+    inverse_variance,
+    measures,
+    medians,
+    metaregression,
+    models,
+    outliers,
+    rows,
+)
 from forestry.faults import Fault
 from forestry.figures import prisma_flow
 from forestry.tables import characteristics
 from forestry.tables.model import ALIGNMENTS
-from forestry.validation import SCHEMA, validate_review
+from forestry.validation import SCHEMA, references, validate_review
 from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.words import either, nearest, shown
 
@@ -83,6 +92,14 @@ subgroups:
     pooling: raw
     groups: {iv: Intravenous, rct: Randomised}
     steps: [{by: route}, {by: design, within: {route: iv}}]
+metaregression:
+  response:
+    variant: no_outliers
+    tau2: PM
+    interval: t
+    models: {size: [n_ig], route: [route], both: [route, age_mean]}
+    labels: {n_ig: Patients}
+    groups: {sc: Subcutaneous}
 bias: {tests: [egger, peters], fewest_studies: 10, trim_and_fill: {estimator: L0, side: left}}
 tables:
   "1":
@@ -202,6 +219,7 @@ def test_the_declaration_has_no_fault(resources):
         ("variants.both.combined", "combine"),
         ("studies.design.vals", "values"),
         ("subgroups.response.step", "steps"),
+        ("metaregression.response.moderators", "models"),
         ("bias.test", "tests"),
         ("bias.trim_and_fill.sides", "side"),
         ("tables.1.word", "words"),
@@ -302,6 +320,12 @@ def test_a_missing_key_is_a_fault(path):
         ("variants.each.leave_one_out", False, "must be True"),
         ("variants.no_outliers.outliers.threshold", 0, "must be above 0"),
         ("variants.no_outliers.outliers.rule", "residual", "the nearest is studentized_residual"),
+        ("metaregression.response.tau2", "SJ", "must be one of DL, PM, ML, REML"),
+        ("metaregression.response.interval", "knha", "must be one of wald, t, hartung_knapp"),
+        ("metaregression.response.models", {}, "must not be empty"),
+        ("metaregression.response.models.size", "n_ig", "must be a list, not text"),
+        ("metaregression.response.models.size", [], "must not be empty"),
+        ("metaregression.response.models.size", ["n_ig", "n_ig"], "must not name the same twice"),
         ("bias.fewest_studies", 2, "must be 3 or more"),
         ("figures.width_mm", "174", "must be a number, not text"),
         ("figures.width_mm", 20, "must be 85 or more"),
@@ -450,6 +474,30 @@ def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
             {"ivv": "Intravenous"},
             "unknown group; the nearest known one is iv",
         ),
+        (
+            "metaregression.respons",
+            {"models": {"size": ["n_ig"]}},
+            "unknown outcome; the nearest known one is response",
+        ),
+        ("metaregression.response.variant", "bth", "the nearest known one is both"),
+        ("metaregression.response.variant", "each", "leaves out one study at a time"),
+        ("metaregression.response.models.size", ["n_gi"], "the nearest known one is n_ig"),
+        (
+            "metaregression.response.models.size",
+            ["country"],
+            "unknown column of numbers or categories in studies.csv",
+        ),
+        (
+            "metaregression.response.labels",
+            {"rout": "Route"},
+            "unknown moderator; the nearest known one is route",
+        ),
+        ("metaregression.response.groups", {"rct": "Randomised"}, "unknown group; the nearest"),
+        (
+            "metaregression.response.models.Size",
+            ["age_mean"],
+            "its bubble plot would have the name of that of metaregression.response.models.size",
+        ),
         ("tables.1.columns.0.columns", ["lable"], "the nearest known one is label"),
         ("tables.1.columns.2.names", ["Drug", "Control"], "must be 1, one a column"),
         ("tables.1.outcomes", ["aeg"], "unknown outcome; the nearest known one is age"),
@@ -557,6 +605,15 @@ def test_data_in_studies_needs_its_columns(resources):
     (fault,) = validate_review(config, resources)
     assert fault.column == "outcomes.age.columns"
     assert fault.rule.startswith("must be given where data is studies")
+
+
+def test_a_tau2_of_the_pooling_that_meta_regressions_lack_must_be_replaced(resources):
+    config = put(declared(), "pooling.plain.tau2", "SJ")
+    config = put(config, "metaregression.score", {"models": {"size": ["n_ig"]}})
+    (fault,) = validate_review(config, resources)
+    assert fault.column == "metaregression.score.tau2"
+    assert fault.rule == "must be given, DL, PM, ML or REML: plain has SJ"
+    assert validate_review(put(config, "metaregression.score.tau2", "ML"), resources) == ()
 
 
 def test_numbers_of_studies_need_their_status(tmp_path):
@@ -734,6 +791,12 @@ def test_the_words_that_are_allowed_are_those_that_the_library_knows(path, known
 def test_the_tests_of_small_study_effects_are_those_of_the_library():
     tests = SCHEMA_TEXT["properties"]["bias"]["properties"]["tests"]["items"]["enum"]
     assert set(tests) == {name for known in diagnostics.TESTS.values() for name in known}
+
+
+def test_the_choices_of_meta_regressions_are_those_of_the_library():
+    assert in_section("metaregression", "tau2") == set(metaregression.METHODS)
+    assert in_section("metaregression", "interval") == set(inverse_variance.INTERVALS)
+    assert set(references.REGRESSION_TAU2) == set(metaregression.METHODS)
 
 
 def test_the_boxes_of_the_flow_are_those_that_are_drawn():

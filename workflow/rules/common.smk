@@ -93,6 +93,14 @@ def subgroup_forest_settings(wildcards):
     return REVIEW.subgroup_forest_settings(wildcards.figure)
 
 
+def metaregression_settings(wildcards):
+    return REVIEW.metaregression_settings(wildcards.outcome)
+
+
+def bubble_settings(wildcards):
+    return REVIEW.bubble_settings(wildcards.bubble)
+
+
 def table_settings(wildcards):
     return REVIEW.table_settings(wildcards.table)
 
@@ -117,11 +125,21 @@ def of_figure(pattern):
     return path
 
 
+def of_bubble(pattern):
+    """An input function: the path of the outcome that a bubble plot draws."""
+
+    def path(wildcards):
+        return pattern.format(outcome=REVIEW.bubbles[wildcards.bubble][0])
+
+    return path
+
+
 def final_files():
     """Everything that a run makes for a reader."""
     tables = ["estimates", "weights", "heterogeneity", "influence"]
     tables += ["subgroups"] if REVIEW.subgrouped else []
     tables += ["bias", "trim_and_fill"] if "bias" in config else []
+    tables += ["metaregression"] if REVIEW.regressed else []
     tables += ["audit", "consistency"] if REVIEW.is_published else []
     return [
         *supplement_files(),
@@ -135,6 +153,11 @@ def final_files():
             "results/figures/diagnostics/{outcome}_{plot}.{format}",
             outcome=REVIEW.compared,
             plot=["influence", "baujat"],
+            format=FORMATS,
+        ),
+        *collect(
+            "results/figures/metaregression/{bubble}.{format}",
+            bubble=REVIEW.bubbles,
             format=FORMATS,
         ),
     ]

@@ -171,7 +171,10 @@ class TrimAndFillRow:
 def trim_and_fill_rows(
     effects: Sequence[StudyEffect], weights: Sequence[Weight], settings: Mapping
 ) -> list[TrimAndFillRow]:
-    """Trim and fill in each variant; a row without numbers where it cannot be done."""
+    """Trim and fill in each variant; a row without numbers where it cannot be done.
+
+    `settings` are those of `Review.trim_and_fill_settings`; [] where they name no estimator.
+    """
     if not settings["estimator"]:
         return []
     pooling = Pooling(**settings["pooling"])
@@ -188,7 +191,12 @@ def filled(
 
     Raises ValueError where trim and fill cannot be done.
     """
-    fit = partial(fit_random, tau2_method=tau2_method_of(pooling), level=pooling.level)
+    fit = partial(
+        fit_random,
+        tau2_method=tau2_method_of(pooling),
+        level=pooling.level,
+        interval=pooling.interval,
+    )
     return trim_and_fill(
         _array(kept, "yi"), _array(kept, "vi"), fit, estimator=estimator, side=side
     )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from forestry.bias import USUAL_MINIMUM
 from forestry.diagnostics import included
 from forestry.metaregression import (
     INTERCEPT,
@@ -26,7 +27,7 @@ from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
 from forestry.results import StudyEffect, Weight
 
-USUAL_MINIMUM = 10  # studies a moderator; Cochrane Handbook 6.5, section 10.11.4
+# Cochrane Handbook 5.1, section 9.6.5.1: ten studies for each characteristic modelled.
 FEW = f"fewer than {USUAL_MINIMUM} studies a moderator"
 
 Values = Mapping[str, float | str]  # of a moderator, by study
@@ -143,7 +144,9 @@ def _fitted(described: dict, level: float) -> Model:
     yi, vi = (np.array([getattr(study, name) for study in studies]) for name in ("yi", "vi"))
     choices = (described["tau2_method"], described["interval"], level)
     try:
-        fit = meta_regression(yi, vi, design_matrix(columns), *choices)
+        # Zero by zero, where all residuals are zero, ends in an error of its own.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fit = meta_regression(yi, vi, design_matrix(columns), *choices)
     except ValueError as error:  # too few studies, one level only, columns that coincide
         return Model(**described, why_not=_why_not(error))
     return Model(**described, references=references, fit=fit)

@@ -41,7 +41,8 @@ def pool_outcome(effects: Sequence[StudyEffect], settings: Mapping) -> Pooled:
     """Every variant of an outcome. `settings` are those of `Review.pool_settings`.
 
     A variant that leaves out one study at a time gives a group for each, named by the
-    study that is left out, and no result of the whole.
+    study that is left out, and no result of the whole; of fewer than two studies it gives
+    the whole's row, which says that nothing is pooled.
     """
     pooling = Pooling(**settings["pooling"])
     outcome = settings["outcome"]
@@ -54,12 +55,14 @@ def pool_outcome(effects: Sequence[StudyEffect], settings: Mapping) -> Pooled:
     )
 
 
-def _parts(whole: Part, effects, variant: Mapping, pooling: Pooling):
+def _parts(
+    whole: Part, effects: Sequence[StudyEffect], variant: Mapping, pooling: Pooling
+) -> list[tuple[Part, dict[str, str]]]:
     """What is pooled in a variant: the whole, or the whole without each study in turn."""
     reasons = left_out(effects, variant, pooling)
-    if not variant["leave_one_out"]:
-        return [(whole, reasons)]
     kept = [effect.study_id for effect in effects if effect.study_id not in reasons]
+    if not variant["leave_one_out"] or len(kept) < 2:
+        return [(whole, reasons)]
     return [(replace(whole, group=study), {**reasons, study: IN_TURN}) for study in kept]
 
 

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import yaml
+
 from forestry.rows import STUDIES, Table, digest, read_table, rows_of
 from forestry.selection import left_out
 
+SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RATIOS = ("risk_ratio", "odds_ratio")
 PROPORTION = "proportion"
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
@@ -60,6 +64,21 @@ class Review:
     def subgrouped(self) -> tuple[str, ...]:
         """The outcomes with sequential subgroups."""
         return tuple(self.config.get("subgroups", {}))
+
+    @property
+    def regressed(self) -> tuple[str, ...]:
+        """The outcomes with meta-regressions."""
+        return tuple(self.config.get("metaregression", {}))
+
+    @cached_property
+    def bubbles(self) -> dict[str, tuple[str, str]]:
+        """The outcome and the model of each bubble plot: of every model of one moderator."""
+        return {
+            f"{outcome}_{model}": (outcome, model)
+            for outcome in self.regressed
+            for model, columns in self.config["metaregression"][outcome]["models"].items()
+            if len(columns) == 1
+        }
 
     @property
     def published_tests(self) -> list[str]:
@@ -184,6 +203,62 @@ class Review:
         """As `forest_settings`, with the names of the groups."""
         declared = self.config["subgroups"][self.figures[figure].outcome]
         return {**self.forest_settings(figure), "groups": dict(declared.get("groups", {}))}
+
+    # Meta-regression ---------------------------------------------------------------------
+
+    def metaregression_settings(self, outcome: str) -> dict:
+        """The models of an outcome, and each study's values of their moderators."""
+        return self._regression(outcome, self.config["metaregression"][outcome]["models"])
+
+    def bubble_settings(self, bubble: str) -> dict:
+        """The one model that a bubble plot draws, and what the plot says beside its numbers."""
+        outcome, model = self.bubbles[bubble]
+        declared = self.config["metaregression"][outcome]
+        (moderator,) = declared["models"][model]
+        regression = self._regression(outcome, {model: [moderator]})
+        figure = {
+            "outcome": outcome,
+            "variant": regression["variant"],
+            "moderator": moderator,
+            "moderator_label": declared.get("labels", {}).get(moderator, ""),
+            "moderator_unit": self._study_columns[moderator].get("unit", ""),
+            "groups": dict(declared.get("groups", {})),
+            **self._words_on_figures(outcome),
+        }
+        return {"model": model, "regression": regression, "figure": figure}
+
+    def _regression(self, outcome: str, models: Mapping[str, list[str]]) -> dict:
+        """Models with the values that they use: numbers, or the words of categories.
+
+        A study without numbers or left out by the variant's selection is not in them.
+        """
+        declared = self.config["metaregression"][outcome]
+        variant = declared.get("variant", "main")
+        excluded = self.variant(outcome, variant)["excluded"]
+        known = [row["study_id"] for row in self.rows(outcome) if row["status"] != "unavailable"]
+        columns = dict.fromkeys(column for model in models.values() for column in model)
+        return {
+            "outcome": outcome,
+            "variant": variant,
+            "tau2": declared.get("tau2", ""),
+            "interval": declared.get("interval", ""),
+            "pooling": dict(self._pooling(outcome)),
+            "models": {name: list(model) for name, model in models.items()},
+            "moderators": {
+                column: self._values(column, [id for id in known if id not in excluded])
+                for column in columns
+            },
+        }
+
+    def _values(self, column: str, ids: list[str]) -> dict[str, float | str]:
+        value = str if self._study_columns[column]["type"] == "category" else float
+        texts = {id: self.studies[id][column] for id in ids}
+        return {id: value(text) for id, text in texts.items() if text}
+
+    @cached_property
+    def _study_columns(self) -> Mapping[str, Mapping]:
+        """The columns of studies.csv as declared, or those of a review that declares none."""
+        return self.config.get("studies") or _default_columns()
 
     # Tables, legends, supplement ---------------------------------------------------------
 
@@ -379,6 +454,11 @@ class Review:
 
     def _pooling(self, outcome: str) -> Mapping:
         return self.config["pooling"][self.config["outcomes"][outcome]["pooling"]]
+
+
+def _default_columns() -> Mapping[str, Mapping]:
+    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=LOADER)
+    return schema["properties"]["studies"]["default"]
 
 
 def _step(number: int, step: Mapping, members: Table) -> dict:

@@ -61,22 +61,33 @@ def draw_bubble(layout: BubbleLayout, style: Style | None = None) -> Figure:
     aspect = ASPECTS[layout.width_mm < NARROW_MM]
     geometry = chart_geometry(_words(layout), x, layout.y, aspect, style)
     figure, page = new_page(geometry.width, geometry.height, style)
-    panel = new_panel(figure, page, geometry.frame, x, layout.y, style)
-    placed = _spread(layout, geometry, style) if layout.groups else layout.bubbles
+    if geometry.frame is not None:
+        panel = new_panel(figure, page, geometry.frame, x, layout.y, style)
+        _draw_fit(panel, layout, style)
+        _draw_studies(page, panel, layout, geometry, style)
+    write(page, geometry.texts)
+    write(page, geometry.vertical, vertical=True)
+    draw_key(page, geometry.symbols, style)
+    return figure
+
+
+def _draw_fit(panel: Axes, layout: BubbleLayout, style: Style) -> None:
     _draw_null(panel, layout, style)
     if layout.groups:
         panel.tick_params(axis="x", length=0)
         _draw_means(panel, layout, style)
     else:
         _draw_line(panel, layout, style)
+
+
+def _draw_studies(
+    page: Axes, panel: Axes, layout: BubbleLayout, geometry: ChartGeometry, style: Style
+) -> None:
+    placed = _spread(layout, geometry, style) if layout.groups else layout.bubbles
     _draw_bubbles(panel, placed, style)
     for text, label in _marks(placed, layout, geometry, style):
         write(page, [name_text(text, label.box, style.small, style.ink)])
         draw_leaders(page, [label.leader] if label.leader else [], style)
-    write(page, geometry.texts)
-    write(page, geometry.vertical, vertical=True)
-    draw_key(page, geometry.symbols, style)
-    return figure
 
 
 def _words(layout: BubbleLayout) -> Words:
@@ -84,9 +95,10 @@ def _words(layout: BubbleLayout) -> Words:
         title=layout.title,
         width_mm=layout.width_mm,
         subtitle=layout.counted,
-        keys=(Key(tuple(_entries(layout))),),
+        keys=(Key(tuple(_entries(layout))),) if layout.x is not None else (),
         statistics=layout.statistics,
         notes=layout.notes,
+        message=layout.message,
     )
 
 

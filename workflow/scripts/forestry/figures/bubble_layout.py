@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from forestry.bias import USUAL_MINIMUM
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.funnel_layout import DIFFERENCES
@@ -24,6 +25,7 @@ from forestry.results import StudyEffect, Weight
 from forestry.scales import harmonic_mean
 
 STEPS = 60  # of the line
+FEW = f"Fewer than {USUAL_MINIMUM} studies: too few to rely on."
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class BubbleSettings(ForestSettings):
     def moderator_name(self) -> str:
         name = self.moderator_label or self.moderator.replace("_", " ").capitalize()
         return f"{name}, {self.moderator_unit}" if self.moderator_unit else name
+
+    @property
+    def moderator_words(self) -> str:
+        """The moderator within a sentence: its name without the unit."""
+        return self.moderator_name.split(",")[0].lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +85,16 @@ class Fitted:
 
 @dataclass(frozen=True)
 class BubbleLayout:
-    """A bubble plot to draw; `fitted` is a line, or with `groups` one mean a group."""
+    """A bubble plot to draw; `fitted` is a line, or with `groups` one mean a group.
+
+    Without axes there is nothing to draw, and `message` says why.
+    """
 
     title: str
     counted: str
     bubbles: tuple[Bubble, ...]
-    x: ChartAxis
-    y: ChartAxis
+    x: ChartAxis | None
+    y: ChartAxis | None
     fitted: tuple[Fitted, ...]
     groups: tuple[str, ...]
     null: float | None
@@ -92,6 +102,7 @@ class BubbleLayout:
     statistics: tuple[Spans, ...]
     notes: tuple[str, ...]
     width_mm: float
+    message: str = ""
 
 
 def predict(fit: MetaRegression, x: ArrayLike) -> Prediction:
@@ -114,15 +125,19 @@ def bubble_layout(
     effects: Sequence[StudyEffect],
     weights: Sequence[Weight],
     values: Mapping[str, float | str | None],
-    fit: MetaRegression,
+    fit: MetaRegression | None,
     settings: BubbleSettings,
+    why_not: str = "",
 ) -> BubbleLayout:
     """A bubble plot of a meta-regression on one moderator and an intercept.
 
     `values` has each pooled study's value of the moderator; a study without one is not
-    shown, and counted in a note. Raises ValueError as `members_of` does, for a fit of
-    other terms or another number of studies, and for a level that the fit does not know.
+    shown, and counted in a note. Where nothing could be fitted, `fit` is None and the plot
+    says `why_not`. Raises ValueError as `members_of` does, for a fit of other terms or
+    another number of studies, and for a level that the fit does not know.
     """
+    if fit is None:
+        return _without_fit(why_not, settings)
     members = members_of(effects, weights, settings)
     shown = [e for e in members.pooled if values.get(e.study_id) not in (None, "")]
     if fit.k != len(shown):
@@ -146,6 +161,24 @@ def bubble_layout(
         statistics=tuple(_statistics(fit, settings, shown[0].scale, bool(levels))),
         notes=tuple(_notes(fit, len(members.pooled) - len(shown), settings)),
         width_mm=settings.width_mm,
+    )
+
+
+def _without_fit(why_not: str, settings: BubbleSettings) -> BubbleLayout:
+    return BubbleLayout(
+        title=settings.title,
+        counted="",
+        bubbles=(),
+        x=None,
+        y=None,
+        fitted=(),
+        groups=(),
+        null=None,
+        level=settings.level,
+        statistics=(),
+        notes=(),
+        width_mm=settings.width_mm,
+        message=f"No meta-regression on {settings.moderator_words}: {why_not}.",
     )
 
 
@@ -274,11 +307,11 @@ def _slope(fit: MetaRegression, settings: BubbleSettings, scale: str) -> Spans:
     shown = [number(value, decimals) for value in (slope.estimate, slope.ci_low, slope.ci_high)]
     what = _LINKS.get(scale, settings.effect_name.split(",")[0].lower())
     what = f"log {what}" if scale == "log" else what
-    name = settings.moderator_name.split(",")[0].lower()
     level = f"{100 * fit.level:g}% CI"
     return _said(
         Span(
-            f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) per unit of {name}"
+            f"Slope of the {what}: {shown[0]} ({level} {shown[1]} to {shown[2]}) "
+            f"per unit of {settings.moderator_words}"
         )
     )
 
@@ -303,7 +336,9 @@ def _said(*spans: Span) -> Spans:
 
 def _notes(fit: MetaRegression, missing: int, settings: BubbleSettings) -> Iterator[str]:
     yield f"Mixed-effects meta-regression, τ² by {fit.tau2_method}; areas are weights."
+    if fit.k < USUAL_MINIMUM:
+        yield FEW
     if missing:
         studies = "One study" if missing == 1 else f"{missing} studies"
         verb = "is" if missing == 1 else "are"
-        yield f"{studies} without {settings.moderator_name.split(',')[0].lower()} {verb} not shown."
+        yield f"{studies} without {settings.moderator_words} {verb} not shown."

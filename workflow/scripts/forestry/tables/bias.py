@@ -1,15 +1,26 @@
-"""Tests of small-study effects (table S4), each with its flag where studies are few."""
+"""Tests of small-study effects (table S4), each with its flag where studies are few.
+
+Where no test can be made, a row says why: one for neighbouring variants of one reason,
+and one for an outcome without a test in any variant.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
-from forestry.tables.format import NONE, count, p_value, sentence, significant
+from forestry.results import Weight
+from forestry.tables.format import NONE, count, p_value, sentence, significant, spread
 from forestry.tables.model import Column, Row, Table, section
 from forestry.tables.outcomes import Outcome
+from forestry.tables.sensitivity import SAME, pooled_studies, variants_named
 
 FEWER_THAN_10 = "fewer than 10 studies"
+NOT_TESTED = ": not tested"  # said by the row itself
+OWN_TEST = "project's own test"  # said by the note
+NOWHERE = "Outcomes without a test in any variant"
 
 TESTS = {
     "egger": "Egger",
@@ -21,26 +32,29 @@ TESTS = {
     "score_proportion": "Score test, proportion*",
 }
 OWN = "score_proportion"
+FEW = "†"
 
 COLUMNS = (
     Column("Outcome and variant", width=2.2),
-    Column("Test", width=1.7),
+    Column("Test", width=1.6),
     Column("Studies", "right", kind="number"),
-    Column("Slope (SE)", "right", width=1.2),
+    Column("Slope (SE)", "right", width=1.1),
     Column("Statistic", "right", kind="number"),
     Column("df", "right", kind="number"),
     Column("p", "right", kind="number"),
-    Column("Remark", width=2.1),
+    Column("Remark", width=2.3),
 )
 NOTES = (
     "Statistic: t of the regression's slope on df degrees of freedom; of Begg and Mazumdar's "
-    "rank test, Kendall's τ. p is two-sided.",
-    "Fewer than 10 studies: such a test can hardly tell asymmetry from chance, and a high p "
-    f"is no evidence of its absence. {NONE} does not exist, or the test cannot be made.",
+    f"rank test, Kendall's τ. p is two-sided. {NONE} does not exist, or the test cannot be made.",
 )
 OWN_NOTE = (
     "* In the manner of Harbord's test, for proportions of one arm: this project's own, not a "
     "published test. Harbord's test itself needs two arms."
+)
+FEW_NOTE = (
+    f"{FEW} Fewer than 10 studies: such a test can hardly tell asymmetry from chance, and a "
+    "high p is no evidence of its absence."
 )
 
 
@@ -60,46 +74,136 @@ class BiasRow(Protocol):
     note: str
 
 
+@dataclass(frozen=True)
+class _Variant:
+    """The tests of a variant, and why none of them is shown, or ""."""
+
+    id: str
+    tests: Sequence[BiasRow]
+    reason: str
+
+
+def declared_tests(
+    tests: Sequence[BiasRow], outcomes: Sequence[Outcome], variants: Mapping[str, str]
+) -> list[BiasRow]:
+    """The tests of the outcomes and variants, every one, in the order of the two.
+
+    They are what the table's CSV holds: the table itself leaves out, and joins.
+    """
+    places = {id: place for place, id in enumerate(variants)}
+    return [
+        test
+        for outcome in outcomes
+        for test in sorted(
+            (test for test in tests if test.outcome == outcome.id and test.variant in places),
+            key=lambda test: places[test.variant],
+        )
+    ]
+
+
 def bias_table(
     tests: Sequence[BiasRow],
     outcomes: Sequence[Outcome],
     variants: Mapping[str, str],
+    weights: Sequence[Weight] = (),
     *,
     id: str,
     title: str,
+    main: str = "main",
     names: Mapping[str, str] = TESTS,
 ) -> Table:
     """The tests of each outcome and variant, in the order of `outcomes` and `variants`.
 
+    Outcomes without a test in any variant stand at the end. Its rows have no values of
+    their own: the numbers behind them are those of `declared_tests`.
+
     variants: each variant's name for a reader, by its id; tests of others are left out.
+    weights: who was pooled, by which a variant is told to have the same studies as
+        `main`; where they are not given, its tests are shown again.
     """
     rows: list[Row] = []
+    untested: list[Row] = []
+    pooled = pooled_studies(weights)
+    declared = declared_tests(tests, outcomes, variants)
     for outcome in outcomes:
-        own = [test for test in tests if test.outcome == outcome.id and test.variant in variants]
-        own.sort(key=lambda test: list(variants).index(test.variant))
-        rows += [section(outcome.label)] if own else []
-        before = None
-        for test in own:
-            rows.append(_row(test, variants[test.variant], names, test.variant != before))
-            before = test.variant
-    shown = any(row.values.get("test") == OWN for row in rows)
-    notes = (*NOTES, OWN_NOTE) if shown else NOTES
-    return Table(id, title, COLUMNS, tuple(rows), notes)
+        own = [test for test in declared if test.outcome == outcome.id]
+        if any(map(_made, own)):
+            found = _variants(own, pooled, main)
+            rows += [section(outcome.label), *_outcome_rows(found, variants, names, main)]
+        elif own:
+            untested.append(_quiet(outcome.label, own, _why_not(own)))
+    rows += [section(NOWHERE), *untested] if untested else []
+    return Table(id, title, COLUMNS, tuple(rows), _notes(rows))
 
 
-def _row(test: BiasRow, variant: str, names: Mapping[str, str], first: bool) -> Row:
+def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The notes on the marks that the rows have."""
+    marked = "".join(row.cells[1] for row in rows if row.kind != "section")
+    marks = {"*": OWN_NOTE, FEW: FEW_NOTE}
+    return (*NOTES, *(note for mark, note in marks.items() if mark in marked))
+
+
+def _variants(own: Sequence[BiasRow], pooled: Mapping, main: str) -> list[_Variant]:
+    """The variants of an outcome in their order, each with its tests."""
+    found = []
+    for variant, group in groupby(own, key=lambda test: test.variant):
+        tests = list(group)
+        studies = pooled.get((tests[0].outcome, variant))
+        same = variant != main and studies and studies == pooled.get((tests[0].outcome, main))
+        reason = "" if any(map(_made, tests)) else _why_not(tests)
+        found.append(_Variant(variant, tests, reason or (SAME if same else "")))
+    return found
+
+
+def _outcome_rows(found: Sequence[_Variant], variants, names, main: str) -> list[Row]:
+    rows: list[Row] = []
+    others = [variant.id for variant in found if variant.id != main]
+    for reason, group in groupby(found, key=lambda variant: variant.reason):
+        run = list(group)
+        if reason:
+            name = variants_named([variant.id for variant in run], others, variants)
+            rows.append(_quiet(name, [test for one in run for test in one.tests], reason))
+            continue
+        for one in run:
+            first, *more = one.tests
+            rows.append(_row(first, variants[one.id], names))
+            rows += [_row(test, "", names) for test in more]
+    return rows
+
+
+def _made(test: BiasRow) -> bool:
+    return test.bias is not None or test.statistic is not None
+
+
+def _why_not(tests: Sequence[BiasRow]) -> str:
+    """Why tests could not be made: each reason once, the one of most studies first."""
+    ordered = sorted(tests, key=lambda test: -test.k)
+    return "; ".join(dict.fromkeys(test.note.removesuffix(NOT_TESTED) for test in ordered))
+
+
+def _quiet(name: str, tests: Sequence[BiasRow], reason: str) -> Row:
+    """A row for variants in which nothing is shown; of their studies, the range."""
+    most: dict[str, int] = {}
+    for test in tests:  # a test may leave out studies that its variant has
+        most[test.variant] = max(test.k, most.get(test.variant, 0))
+    empty = ("",) * 4 if reason == SAME else (NONE,) * 4
+    return Row((name, "", spread(most.values()), *empty, sentence(reason)), "quiet")
+
+
+def _row(test: BiasRow, variant: str, names: Mapping[str, str]) -> Row:
+    made = _made(test)
+    name = names.get(test.test, sentence(test.test.replace("_", " ")))
     cells = (
-        variant if first else "",
-        names.get(test.test, sentence(test.test.replace("_", " "))),
+        variant,
+        name + (FEW if test.fewer_than_10 and made else ""),
         str(test.k),
         _slope(test),
         significant(test.statistic),
         count(test.df),
         p_value(test.p_value),
-        sentence("; ".join(_remarks(test))),
+        sentence(_remark(test)),
     )
-    fields = BiasRow.__annotations__
-    return Row(cells, values={name: getattr(test, name) for name in fields})
+    return Row(cells, "body" if made or variant else "quiet")
 
 
 def _slope(test: BiasRow) -> str:
@@ -108,7 +212,8 @@ def _slope(test: BiasRow) -> str:
     return significant(test.bias) + ("" if test.se is None else f" ({significant(test.se)})")
 
 
-def _remarks(test: BiasRow) -> list[str]:
-    """The flag first, then what the test had to say; said once where the note says it too."""
-    said = [FEWER_THAN_10] if test.fewer_than_10 else []
-    return said + [note for note in test.note.split("; ") if note and note not in said]
+def _remark(test: BiasRow) -> str:
+    """What the test had to say, without what the marks say."""
+    marked = (FEWER_THAN_10, OWN_TEST) if test.test == OWN else (FEWER_THAN_10,)
+    notes = test.note.removesuffix(NOT_TESTED).split("; ")
+    return "; ".join(note for note in notes if note and note not in marked)

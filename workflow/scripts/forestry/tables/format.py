@@ -5,7 +5,7 @@ The digits of an effect are those of its figure (`figures.wording.number_format`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import floor, log10
 
 from forestry.figures.wording import NumberFormat, number, number_format
@@ -72,6 +72,15 @@ def between(low: str, high: str) -> str:
     """A range of two printed numbers: an en dash, or "to" where one of them has a minus sign."""
     negative = not (low[:1] + high[:1]).isdigit()
     return f"{low} to {high}" if negative else f"{low}{DASH}{high}"
+
+
+def spread(values: Iterable[float | None], show: Callable[[float], str] = str) -> str:
+    """The range of those numbers that exist, as printed; one number where they print alike."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return NONE
+    low, high = show(min(known)), show(max(known))
+    return low if low == high else between(low, high)
 
 
 def estimate_format(rows: Iterable[Estimate]) -> NumberFormat:

@@ -37,6 +37,10 @@ class Declaration:
         return self._section("subgroups")
 
     @cached_property
+    def metaregression(self) -> Named:
+        return self._section("metaregression")
+
+    @cached_property
     def studies(self) -> Named:
         """The columns of studies.csv beside study_id and label."""
         return self._section("studies") or dict(self.default_studies)

@@ -25,6 +25,8 @@ TWO_ARMS += ("mean_difference", "standardized_mean_difference")
 STEP = re.compile(r"step(\d+)_(\w+)", re.ASCII)
 GROUP = re.compile(r"subgroup(\d+)_(\w+)", re.ASCII)
 
+REGRESSION_TAU2 = ("DL", "PM", "ML", "REML")
+
 # Keys of an outcome that mean something for some measures alone.
 ONLY_FOR = {
     "arms": TWO_ARMS,
@@ -68,6 +70,9 @@ class _References:
             yield from self._variant(variant, about)
         for outcome, about in self.declared.subgroups.items():
             yield from self._subgroups(outcome, about)
+        for outcome, about in self.declared.metaregression.items():
+            yield from self._metaregression(outcome, about)
+        yield from self._bubbles()
         yield from self._tables()
         yield from self._like_named("tables", self.declared.tables)
         yield from self._members()
@@ -217,6 +222,59 @@ class _References:
         for group, name in mapping(about.get("groups")).items():
             if group not in groups:
                 yield _fault(f"{place}.groups.{group}", name, unknown("group", str(group), groups))
+
+    def _metaregression(self, outcome: str, about: Mapping) -> Iterator[Fault]:
+        place = f"metaregression.{outcome}"
+        if outcome not in self.declared.outcomes:
+            yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
+        variant = text(about, "variant") or "main"
+        if variant not in self.declared.variants:
+            rule = unknown("variant", variant, self.declared.variants)
+            yield _fault(f"{place}.variant", variant, rule)
+        elif "leave_one_out" in self.declared.variants[variant]:
+            rule = "leaves out one study at a time: it has no studies of its own"
+            yield _fault(f"{place}.variant", variant, rule)
+        yield from self._residual_tau2(place, outcome, about)
+        yield from self._moderators(place, about)
+
+    def _residual_tau2(self, place: str, outcome: str, about: Mapping) -> Iterator[Fault]:
+        """The pooling's estimator is also one of meta-regressions, or another is given."""
+        pooling = text(self.declared.outcomes.get(outcome, {}), "pooling")
+        tau2 = text(self.declared.pooling.get(pooling, {}), "tau2")
+        if tau2 and tau2 not in REGRESSION_TAU2 and "tau2" not in about:
+            rule = f"must be given, {either(REGRESSION_TAU2)}: {pooling} has {tau2}"
+            yield _fault(f"{place}.tau2", "", rule)
+
+    def _moderators(self, place: str, about: Mapping) -> Iterator[Fault]:
+        columns = self.tables.studies_family.columns
+        known = [column.name for column in columns if column.numeric or column.values]
+        used: dict[str, None] = {}
+        for model, names in mapping(about.get("models")).items():
+            for name in texts({"names": names}, "names"):
+                used[name] = None
+                if name not in known:
+                    rule = unknown("column of numbers or categories in studies.csv", name, known)
+                    yield _fault(f"{place}.models.{model}", name, rule)
+        for column, name in mapping(about.get("labels")).items():
+            if column not in used:
+                yield _fault(f"{place}.labels.{column}", name, unknown("moderator", column, used))
+        categories = [name for name in used if name in self._categories]
+        groups = [value for name in categories for value in self._allowed_values(name) or ()]
+        for group, name in mapping(about.get("groups")).items():
+            if group not in groups:
+                yield _fault(f"{place}.groups.{group}", name, unknown("group", str(group), groups))
+
+    def _bubbles(self) -> Iterator[Fault]:
+        """No two bubble plots are of one name."""
+        seen: dict[str, str] = {}
+        for outcome, about in self.declared.metaregression.items():
+            for model, names in mapping(about.get("models")).items():
+                place = f"metaregression.{outcome}.models.{model}"
+                alone = isinstance(names, list) and len(names) == 1
+                other = seen.setdefault(f"{outcome}_{model}".casefold(), place) if alone else place
+                if other != place:
+                    rule = f"its bubble plot would have the name of that of {other}"
+                    yield _fault(place, "", rule)
 
     def _step(self, place: str, step: Mapping) -> Iterator[Fault]:
         by = text(step, "by")
