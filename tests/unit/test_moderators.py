@@ -264,7 +264,8 @@ def test_one_model_that_cannot_be_fitted_hinders_no_other():
 
 
 def test_a_job_knows_the_values_that_it_uses_and_no_others():
-    declared = bcg(models={"latitude": ["latitude"], "both": ["latitude", "allocation"]})
+    models = {"latitude": ["latitude"], "both": ["latitude", "allocation"]}
+    declared = bcg(models=models, groups={"random": "Random"})
     settings = declared.metaregression_settings("tuberculosis")
     assert set(settings["moderators"]) == {"latitude", "allocation"}
     assert settings["moderators"]["latitude"]["hart1977"] == 52.0
@@ -273,6 +274,7 @@ def test_a_job_knows_the_values_that_it_uses_and_no_others():
     assert drawn["regression"]["models"] == {"latitude": ["latitude"]}
     assert set(drawn["regression"]["moderators"]) == {"latitude"}
     assert drawn["figure"]["moderator_unit"] == "degrees from the equator"
+    assert drawn["figure"]["labels"] == drawn["figure"]["groups"] == {}
 
 
 def test_a_study_that_the_variant_leaves_out_gives_no_value():

@@ -216,14 +216,17 @@ class Review:
         declared = self.config["metaregression"][outcome]
         (moderator,) = declared["models"][model]
         regression = self._regression(outcome, {model: [moderator]})
+        values = set(regression["moderators"][moderator].values())
+        groups = declared.get("groups", {}).items()
         figure = {
+            **self._words_on_figures(outcome),
+            "labels": {},  # it names no study
             "outcome": outcome,
             "variant": regression["variant"],
             "moderator": moderator,
             "moderator_label": declared.get("labels", {}).get(moderator, ""),
             "moderator_unit": self._study_columns[moderator].get("unit", ""),
-            "groups": dict(declared.get("groups", {})),
-            **self._words_on_figures(outcome),
+            "groups": {value: name for value, name in groups if value in values},
         }
         return {"model": model, "regression": regression, "figure": figure}
 

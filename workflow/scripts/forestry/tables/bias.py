@@ -35,14 +35,14 @@ OWN = "score_proportion"
 FEW = "†"
 
 COLUMNS = (
-    Column("Outcome and variant", width=2.2),
-    Column("Test", width=1.6),
+    Column("Outcome and variant", width=2.8),
+    Column("Test", width=1.85),
     Column("Studies", "right", kind="number"),
-    Column("Slope (SE)", "right", width=1.1),
+    Column("Slope (SE)", "right", width=1.05),
     Column("Statistic", "right", kind="number"),
     Column("df", "right", kind="number"),
     Column("p", "right", kind="number"),
-    Column("Remark", width=2.3),
+    Column("Remark", width=2.15),
 )
 NOTES = (
     "Statistic: t of the regression's slope on df degrees of freedom; of Begg and Mazumdar's "

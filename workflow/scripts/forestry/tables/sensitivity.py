@@ -36,9 +36,9 @@ COLUMNS = (
     Column("Outcome and variant", width=2.1),
     Column("Studies", "right", kind="number"),
     Column("Partici\u00adpants", "right", kind="number"),
-    Column("Estimate (95% CI)", "center", width=1.5),
+    Column("Estimate (95% CI)", "center", width=1.35),
     Column("I²,\N{NO-BREAK SPACE}%", "right", kind="number"),
-    Column("Change from main", "right", width=0.9, kind="number"),
+    Column("Change from main", "right", width=1.05, kind="number"),
     Column("Remark", width=2.1),
 )
 BOOTSTRAP = Column("Bootstrap 95% CI", "center", width=1.2)
@@ -93,7 +93,7 @@ def sensitivity_records(
     """Every outcome x variant, in the order of the two; arguments as of `sensitivity_table`.
 
     They are what the table's CSV holds: the table itself joins some. A variant that leaves
-    out each study in turn has a record for each, and none where it has no study to leave out.
+    out each study in turn has a record for each.
 
     Raises ValueError where an outcome lacks a result of a variant, or has two.
     """
@@ -179,14 +179,21 @@ def variants_named(run: Sequence[str], others: Sequence[str], names: Mapping[str
 
 
 def _in_turn(estimates: Sequence[Estimate], outcome: str, variant: str) -> list[Estimate]:
-    """The reported results without each study, in the order of `estimates`."""
+    """The reported results without each study, in the order of `estimates`.
+
+    Of fewer than two studies there is the whole's, which says that nothing is pooled.
+    """
     rows = [row for row in estimates if (row.outcome, row.variant) == (outcome, variant)]
+    if not any(row.group for row in rows):
+        return [reported(rows, outcome, variant)]
     chosen = [row for row in rows if row.selected]
-    groups = [row.group for row in chosen]
-    if "" in groups or sorted(set(groups)) != sorted(groups):
-        raise ValueError(f"{outcome}, {variant}: not one selected estimate a study left out")
-    if missing := {row.group for row in rows} - set(groups):
-        raise ValueError(f"{outcome}, {variant}: no selected estimate without {min(missing)}")
+    for group in dict.fromkeys(row.group for row in rows):
+        found = sum(row.group == group for row in chosen)
+        if not group or found != 1:
+            left_out = group or "no study"
+            raise ValueError(
+                f"{outcome}, {variant}: {found} selected estimates without {left_out}"
+            )
     return chosen
 
 
@@ -224,15 +231,11 @@ def _remark(row: Estimate, main: Estimate, same: bool) -> str:
     if same:
         return SAME
     if row.k < 2:
-        return _too_few(row.k, main.k)
+        left = " left" if row.k < main.k else ""
+        return f"one study{left}: not pooled" if row.k else f"no study{left}: nothing to pool"
     if row.estimate is None:
         return row.note or "not pooled"
     return NO_MAIN if main.estimate is None else ""
-
-
-def _too_few(k: int, k_main: int) -> str:
-    left = " left" if k < k_main else ""
-    return f"one study{left}: not pooled" if k else f"no study{left}: nothing to pool"
 
 
 # Rows --------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ class _Printer:
         blank = "" if reason == SAME else NONE
         cells = [
             name,
-            spread([record.k for record in records]) if records else "0",
+            spread([record.k for record in records]),
             spread([record.n for record in records]),
             *[blank] * (3 if self.bootstrap is None else 4),
         ]
@@ -338,8 +341,6 @@ class _Printer:
 
 def _reason(records: Sequence[SensitivityRecord], main: SensitivityRecord) -> str:
     """Why a variant's results are not shown one by one, or "" where they are."""
-    if not records:
-        return _too_few(0, main.k)
     if any(record.same_studies for record in records):
         return SAME
     if records[0].variant == main.variant or any(one.estimate is not None for one in records):
