@@ -1,4 +1,5 @@
 import atexit
+import sys
 
 from snakemake.utils import min_version
 
@@ -31,6 +32,5 @@ rule all:
 
 onsuccess:
     # Snakemake has a few words of its own to say first.
-    atexit.register(
-        print, f"\nDone. The results are in {Path('results').resolve()}"
-    )
+    done = f"\nDone. The results are in {Path('results').resolve()}"
+    atexit.register(print, done, file=sys.stderr)

@@ -45,10 +45,11 @@ class Workspace:
             [*command, "--directory", self.review, "--cores", "2", *arguments],
             cwd=self.workflow,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
-        text = done.stdout + done.stderr
+        text = done.stdout
         assert not check or done.returncode == 0, text
         return Run(done.returncode, text, _jobs(text))
 

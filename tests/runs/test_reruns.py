@@ -35,10 +35,21 @@ def subgroups(*steps: str) -> set[str]:
 
 
 def diagnosed(*outcomes: str) -> set[str]:
-    return {f"results/diagnostics/{outcome}/influence.csv" for outcome in outcomes} | {
-        "results/influence.csv",
-        "results/bias.csv",
-    }
+    tables = {f"results/{table}.csv" for table in ("influence", "bias", "trim_and_fill")}
+    own = {f"results/diagnostics/{outcome}/influence.csv" for outcome in outcomes}
+    return own | tables | {diagnostic_plots(outcome) for outcome in outcomes}
+
+
+def diagnostic_plots(outcome: str) -> str:
+    return f"results/figures/diagnostics/{outcome}_influence.pdf"
+
+
+BUBBLES = {
+    f"results/figures/metaregression/tuberculosis_{model}.pdf"
+    for model in ("latitude", "allocation")
+}
+REGRESSION = {"results/metaregression/tuberculosis.csv", "results/metaregression.csv", *BUBBLES}
+FUNNEL = {figure("6")}
 
 
 TABLES = ("estimates", "weights", "heterogeneity", "audit")
@@ -80,7 +91,7 @@ def test_a_number_reruns_what_uses_it_and_the_aggregates(space):
         figure("2"),
         figure("3"),
     }
-    check(space, {*ratios, *AGGREGATES, *subgroups("effects", "estimates")})
+    check(space, {*ratios, *AGGREGATES, *subgroups("effects", "estimates"), *REGRESSION, *FUNNEL})
     built = {row["study_id"]: row for row in space.table("results/effects/tuberculosis.csv")}
     assert built["aronson1948"]["events"] == "5"
 
@@ -99,13 +110,15 @@ def test_touching_everything_reruns_nothing(space):
 
 def test_a_label_reruns_the_figures_alone(space):
     space.edit("resources/studies.csv", "Aronson 1948", "Aronson and others 1948")
-    check(space, {*FIGURES, figure("5")})
+    plots = {diagnostic_plots(outcome) for outcome in OUTCOMES}
+    check(space, {*FIGURES, figure("5"), *FUNNEL, *plots})
 
 
+@pytest.mark.long
 def test_an_attribute_reruns_the_outcomes_whose_variants_use_it(space):
     space.edit("resources/studies.csv", "1948,random", "1948,alternate")
     everything = {*pooled(*OUTCOMES), *diagnosed(*OUTCOMES), *subgroups("estimates")}
-    check(space, {*everything, *AGGREGATES, *FIGURES})
+    check(space, {*everything, *AGGREGATES, *FIGURES, *FUNNEL, *REGRESSION})
 
 
 def test_swapping_two_settings_is_seen(space):
@@ -113,32 +126,36 @@ def test_swapping_two_settings_is_seen(space):
     swapped = "favours: {below: no vaccine, above: vaccine}"
     path = space.review / "config.yaml"
     path.write_text(path.read_text().replace(favours, swapped))
-    check(space, {figure("1"), figure("2"), figure("3"), figure("5")})
+    plots = {diagnostic_plots(outcome) for outcome in RATIOS}
+    check(space, {figure("1"), figure("2"), figure("3"), figure("5"), *FUNNEL, *plots, *BUBBLES})
 
 
+@pytest.mark.long
 def test_a_way_of_pooling_reruns_the_outcomes_that_use_it(space):
     space.edit("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM")
     own = {*pooled("tuberculosis"), *diagnosed("tuberculosis"), figure("1"), figure("2")}
-    check(space, {*own, *AGGREGATES, *subgroups("estimates")})
+    check(space, {*own, *AGGREGATES, *subgroups("estimates"), *FUNNEL, *REGRESSION})
 
 
 def test_a_library_module_reruns_what_imports_it(space):
     with open(space.workflow / "workflow/scripts/forestry/influence.py", "a") as module:
         module.write("\n# edited\n")
     everything = {*pooled(*OUTCOMES), *diagnosed(*OUTCOMES), *subgroups("estimates")}
-    check(space, {*everything, *AGGREGATES, *FIGURES})
+    check(space, {*everything, *AGGREGATES, *FIGURES, *FUNNEL, *REGRESSION})
 
 
+@pytest.mark.long
 def test_an_adapter_reruns_its_own_rule(space):
     with open(space.workflow / "workflow/scripts/audit.py", "a") as adapter:
         adapter.write("\n# edited\n")
     check(space, {"results/audit.csv"})
 
 
+@pytest.mark.long
 def test_an_added_figure_is_drawn_alone(space):
     with open(space.review / "resources/figures.csv", "a") as figures:
-        figures.write("6,main,forest,tuberculosis_odds,random_allocation\n")
-    check(space, {figure("6")})
+        figures.write("7,main,forest,tuberculosis_odds,random_allocation\n")
+    check(space, {figure("7")})
 
 
 def test_bad_input_stops_before_anything_changes(space):
@@ -154,6 +171,7 @@ def test_bad_input_stops_before_anything_changes(space):
     assert space.digests() == before
 
 
+@pytest.mark.long
 def test_an_unknown_key_is_refused_with_the_nearest_one(space):
     space.edit("config.yaml", "heterogeneity: likelihood_ratio", "heterogenity: likelihood_ratio")
     refused = space.run("--dry-run", check=False)
@@ -167,6 +185,7 @@ def test_a_second_cold_run_gives_the_same_bytes(built, tmp_path):
     assert again.digests() == built.digests()
 
 
+@pytest.mark.long
 def test_an_edit_and_its_undoing_give_the_first_bytes_again(space):
     before = space.digests()
     space.edit(SHEET, "aronson1948,4,123", "aronson1948,5,123")

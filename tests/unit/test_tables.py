@@ -1,12 +1,14 @@
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forestry.bias import BiasRecord
+from forestry.records import read_records, write_records
 from forestry.results import Estimate, StudyEffect, Weight
-from forestry.tables.bias import bias_table
+from forestry.tables.bias import bias_table, declared_tests
 from forestry.tables.characteristics import (
     Characteristic,
     Patients,
@@ -21,6 +23,7 @@ from forestry.tables.format import (
     p_value,
     percent,
     significant,
+    spread,
     with_interval,
 )
 from forestry.tables.model import (
@@ -40,7 +43,7 @@ from forestry.tables.quality import (
     newcastle_ottawa_table,
     risk_of_bias_table,
 )
-from forestry.tables.sensitivity import sensitivity_table
+from forestry.tables.sensitivity import SensitivityRecord, sensitivity_records, sensitivity_table
 
 EMPTY = dict.fromkeys(Estimate.__annotations__)
 
@@ -142,6 +145,13 @@ def test_three_significant_digits_are_within_half_a_unit_of_the_third(value, neg
 def test_a_range_with_a_minus_sign_has_no_dash():
     assert between("1.0", "2.0") == "1.0–2.0"
     assert between("−1.0", "2.0") == "−1.0 to 2.0"
+
+
+def test_a_spread_is_of_the_numbers_that_exist():
+    assert spread([3, None, 1, 2]) == "1–3"
+    assert spread([0.52, 0.48], "{:.1f}".format) == "0.5"
+    assert spread([None]) == spread([]) == "–"
+    assert spread([0]) == "0"
 
 
 def test_percent_and_intervals():
@@ -445,9 +455,11 @@ def test_reconstructed_rows_are_marked():
 # Table S3 ------------------------------------------------------------------------------------
 
 VARIANTS = {"main": "Main", "same": "No abstracts", "less": "No outliers", "one": "Trials only"}
+TITLED = "Response,\N{NO-BREAK SPACE}%"
 
 
-def sensitivity(**more):
+def of_sensitivity():
+    """The arguments of one outcome under each of `VARIANTS`."""
     estimates = [
         estimate(),
         estimate(variant="same"),
@@ -460,9 +472,18 @@ def sensitivity(**more):
         *weights("pr", "less", "abcd", "e"),
         *weights("pr", "one", "a", "bcde"),
     ]
-    outcomes = [Outcome("pr", "Response")]
+    return [Outcome("pr", "Response")], VARIANTS, estimates, shares
+
+
+def sensitivity(**more):
+    return sensitivity_table(*of_sensitivity(), id="S3", title="Sensitivity", **more)
+
+
+def variants_of_one(names, estimates, shares=(), **more):
+    """The table of one outcome; the variants are named by `names`."""
+    names = {"main": "Main", **names}
     return sensitivity_table(
-        outcomes, VARIANTS, estimates, shares, id="S3", title="Sensitivity", **more
+        [Outcome("pr", "Response")], names, estimates, shares, id="S3", title="", **more
     )
 
 
@@ -471,146 +492,419 @@ def test_every_variant_is_told_beside_the_main_analysis():
     assert table.rows[0].kind == "section"
     assert cells(table, "Main")[1:] == ("5", "100", "63.6 (47.4–77.2)", "52.3", "", "")
     assert cells(table, "No outliers")[3:] == ("60.0 (40.0–70.0)", "10.0", "−3.6", "")
-    less = table.rows[3].values
-    assert less["change"] == pytest.approx(0.6 - 0.6357, rel=1e-12)
-    assert (less["change_kind"], less["same_studies"]) == ("difference", False)
+
+
+def test_records_have_every_variant_unrounded():
+    main, same, less, one = sensitivity_records(*of_sensitivity())
+    assert (main.change, main.same_studies) == (None, None)
+    assert (same.change, same.same_studies) == (0, True)
+    assert less.change == pytest.approx(0.6 - 0.6357, rel=1e-12)
+    assert (less.change_kind, less.same_studies) == ("difference", False)
+    assert (one.k, one.estimate, one.change) == (1, None, None)
 
 
 def test_a_variant_that_changes_nothing_says_so():
     table = sensitivity()
-    assert cells(table, "No abstracts")[5:] == ("0.0", "Same studies as main")
-    assert table.rows[2].values["same_studies"] is True
+    assert cells(table, "No abstracts")[1:] == ("5", "100", "", "", "", "Same studies as main")
     assert table.rows[2].kind == "quiet"
 
 
 def test_the_same_number_of_other_studies_is_not_the_same():
     shares = [*weights("pr", "main", "ab"), *weights("pr", "less", "ac")]
-    estimates = [estimate(k=2), estimate(variant="less", k=2)]
-    table = sensitivity_table(
-        [Outcome("pr", "R")],
-        {"main": "Main", "less": "Less"},
-        estimates,
-        shares,
-        id="S3",
-        title="",
+    table = variants_of_one(
+        {"less": "Less"}, [estimate(k=2), estimate(variant="less", k=2)], shares
     )
     assert cells(table, "Less")[-1] == ""
 
 
 def test_fewer_than_two_studies_are_told():
     assert cells(sensitivity(), "Trials only")[3:] == ("–", "–", "–", "One study left: not pooled")
+    assert sensitivity().rows[-1].kind == "quiet"
+
+
+def test_neighbours_that_tell_nothing_share_a_row():
+    names = {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E", "f": "F"}
+    shares = [row for v in ("main", "a", "b", "f") for row in weights("pr", v, "xy")]
+    rows = [
+        *[estimate(variant=variant, k=2) for variant in ("main", "a", "b", "f")],
+        not_pooled(variant="c", k=1, n=12),
+        not_pooled(variant="d", k=1, n=7),
+        not_pooled(variant="e", n=None),
+    ]
+    table = variants_of_one(names, rows, shares)
+    assert [(row.cells[0], row.cells[1:3], row.cells[-1]) for row in table.rows[2:]] == [
+        ("A; B", ("2", "100"), "Same studies as main"),
+        ("C; D", ("1", "7–12"), "One study left: not pooled"),
+        ("E", ("0", "–"), "No study left: nothing to pool"),
+        ("F", ("2", "100"), "Same studies as main"),
+    ]
+    assert {row.kind for row in table.rows[2:]} == {"quiet"}
+
+
+def test_groups_of_a_variant_do_not_count_as_its_studies():
+    shares = [*weights("pr", "main", "ab"), *weights("pr", "less", "a")]
+    shares.append(replace(shares[1], variant="less", group="x"))
+    table = variants_of_one(
+        {"less": "Less"}, [estimate(k=2), estimate(variant="less", k=1)], shares
+    )
+    assert cells(table, "Less")[-1] != "Same studies as main"
+
+
+def test_a_main_analysis_without_a_result_keeps_its_row():
+    names = {"a": "A", "wide": "Wide"}
+    rows = [not_pooled(k=1), not_pooled(variant="a", k=1), estimate(variant="wide")]
+    shares = [
+        row
+        for v, who in zip(("main", "a", "wide"), "xyz", strict=True)
+        for row in weights("pr", v, who)
+    ]
+    table = variants_of_one(names, rows, shares)
+    assert [(row.cells[0], row.cells[-1]) for row in table.rows[1:]] == [
+        ("Main", "One study: not pooled"),
+        ("A", "One study: not pooled"),
+        ("Wide", "Main analysis has no estimate"),
+    ]
+
+
+def test_all_variants_beside_main_are_named_as_such():
+    shares = [row for v in ("main", "a", "b") for row in weights("pr", v, "xy")]
+    rows = [estimate(variant=variant, k=2) for variant in ("main", "a", "b")]
+    table = variants_of_one({"a": "A", "b": "B"}, rows, shares)
+    assert [row.cells[0] for row in table.rows[1:]] == ["Main", "all other variants"]
+
+
+def test_variants_with_results_do_not_share_a_row():
+    rows = [estimate(variant=variant, k=2) for variant in ("main", "a", "b")]
+    shares = [row for i, v in enumerate(("main", "a", "b")) for row in weights("pr", v, f"x{i}")]
+    assert len(variants_of_one({"a": "A", "b": "B"}, rows, shares).rows) == 4
 
 
 @pytest.mark.parametrize(
-    ("k_main", "k", "remark"),
+    ("k_main", "k", "studies", "remark"),
     [
-        (5, 0, "No study left: nothing to pool"),
-        (1, 1, "Same studies as main"),
-        (1, 0, "No study left: nothing to pool"),
+        (1, 1, "1", "One study: not pooled"),
+        (1, 0, "0–1", "One study: not pooled"),
+        (0, 1, "0–1", "One study: not pooled"),
+        (0, 0, "0", "No study: nothing to pool"),
     ],
 )
-def test_remarks_on_few_studies(k_main, k, remark):
-    main = estimate(k=5) if k_main == 5 else not_pooled(k=k_main)
-    shares = [*weights("pr", "main", "abcde"[:k_main]), *weights("pr", "v", "abcde"[:k])]
+def test_an_outcome_that_is_never_pooled_has_one_row_at_the_end(k_main, k, studies, remark):
+    shares = [*weights("pr", "main", "x" * k_main), *weights("pr", "v", "x" * k)]
+    rows = [
+        not_pooled(k=k_main),
+        not_pooled(variant="v", k=k),
+        estimate("cr"),
+        estimate("cr", variant="v", k=4),
+    ]
     table = sensitivity_table(
-        [Outcome("pr", "R")],
+        [Outcome("pr", "Response"), Outcome("cr", "Remission")],
         {"main": "Main", "v": "V"},
-        [main, not_pooled(variant="v", k=k)],
-        shares,
+        rows,
+        [*shares, *weights("cr", "main", "xyzuv"), *weights("cr", "v", "xyzu")],
         id="S3",
         title="",
     )
-    assert cells(table, "V")[-1] == remark
+    assert [row.kind for row in table.rows] == ["section", "body", "body", "section", "quiet"]
+    assert table.rows[-1].cells == (TITLED, studies, "100", "–", "–", "–", remark)
+
+
+def test_an_outcome_that_is_never_pooled_tells_why_wherever_main_stands():
+    rows = [not_pooled(variant="v", k=1), not_pooled(k=1)]
+    shares = [*weights("pr", "v", "x"), *weights("pr", "main", "x")]
+    names = {"v": "V", "main": "Main"}
+    table = sensitivity_table([Outcome("pr", "R")], names, rows, shares, id="S3", title="")
+    assert table.rows[-1].cells[-1] == "One study: not pooled"
+
+
+def test_several_studies_that_could_not_be_pooled_keep_their_reason():
+    table = variants_of_one({}, [replace(not_pooled(k=3), note="all variances are zero")])
+    (_, row) = table.rows
+    assert row.cells[-1] == "All variances are zero"
 
 
 def test_ratios_change_by_a_factor():
     given = {"measure": "risk_ratio", "estimate": 1.6, "ci_low": 1.3, "ci_high": 2.0}
     rows = [estimate(**given), estimate(variant="less", **(given | {"estimate": 1.2}))]
     shares = [*weights("pr", "main", "ab"), *weights("pr", "less", "a", "b")]
-    table = sensitivity_table(
-        [Outcome("pr", "R")], {"main": "Main", "less": "L"}, rows, shares, id="S3", title=""
-    )
-    assert cells(table, "L")[5] == "×0.75"
-    assert table.rows[2].values["change_kind"] == "ratio"
+    assert cells(variants_of_one({"less": "L"}, rows, shares), "L")[5] == "×0.75"
+    arguments = ([Outcome("pr", "R")], {"main": "Main", "less": "L"}, rows, shares)
+    assert sensitivity_records(*arguments)[1].change_kind == "ratio"
 
 
 def test_bootstrap_limits_are_a_column_where_given():
     table = sensitivity(bootstrap={("pr", "main"): (0.45, 0.79)})
     assert table.columns[-2].name == "Bootstrap 95% CI"
     assert cells(table, "Main")[-2] == "45.0–79.0"
-    assert cells(table, "No abstracts")[-2] == "–"
-    assert table.rows[1].values["bootstrap_low"] == 0.45
+    assert cells(table, "No outliers")[-2] == "–"
 
 
 def test_a_variant_without_a_result_is_named():
     with pytest.raises(ValueError, match="pr, more: 0 selected"):
-        sensitivity_table(
-            [Outcome("pr", "R")], {"more": "More"}, [estimate()], [], id="S3", title=""
-        )
+        variants_of_one({"more": "More"}, [estimate()])
+
+
+# Leave-one-out -------------------------------------------------------------------------------
+
+STUDIES = {"a": "Lim 2020", "b": "Ohad 2020", "c": "Levy 2010", "d": "Speth 2016"}
+
+
+def without(study, value=None, **given):
+    """The selected result without a study; not pooled where no value is given."""
+    base = {"variant": "turn", "group": study}
+    if value is None:
+        return not_pooled(**(base | {"k": 1} | given))
+    return estimate(**(base | {"k": 2, "estimate": value} | given))
+
+
+def in_turn(*rows, main=None, **more):
+    shares = weights("pr", "main", "abc")
+    return variants_of_one(
+        {"turn": "Each in turn"},
+        [main or estimate(k=3), *rows],
+        shares,
+        leave_one_out=["turn"],
+        **({"labels": STUDIES} | more),
+    )
+
+
+def test_leaving_out_each_study_is_a_row_of_ranges():
+    table = in_turn(
+        without("a", 0.621, n=70, i2=0.0),
+        without("b", 0.714, n=60, i2=0.61),
+        without("c", 0.65, n=80, i2=0.3),
+        without("c", 0.99, selected=False),
+    )
+    assert cells(table, "Each in turn")[1:] == (
+        *("2", "60–80", "62.1–71.4", "0.0–61.0", "−1.5 to +7.8"),
+        "Lowest without Lim 2020, highest without Ohad 2020",
+    )
+    assert table.rows[2].kind == "body"
+    assert any("left out in turn" in note for note in table.notes)
+    assert not any("left out in turn" in note for note in sensitivity().notes)
+
+
+def test_records_have_each_study_that_is_left_out():
+    rows = [estimate(k=3), without("a", 0.6), without("b", 0.7), without("c", None)]
+    found = sensitivity_records(
+        [Outcome("pr", "R")], {"main": "", "turn": ""}, rows, [], leave_one_out=["turn"]
+    )
+    assert [(one.left_out, one.estimate) for one in found[1:]] == [
+        ("a", 0.6),
+        ("b", 0.7),
+        ("c", None),
+    ]
+    assert found[1].change == pytest.approx(0.6 - 0.6357, rel=1e-12)
+    assert found[1].same_studies is False
+
+
+def test_studies_that_make_the_same_printed_number_are_all_named():
+    remark = cells(
+        in_turn(without("a", 0.62101), without("b", 0.714), without("c", 0.62099)), "Each in turn"
+    )[-1]
+    assert remark == "Lowest without Lim 2020 or Levy 2010, highest without Ohad 2020"
+    many = [without("a", 0.6), without("b", 0.6), without("c", 0.6), without("d", 0.7)]
+    assert cells(in_turn(*many), "Each in turn")[-1] == (
+        "Lowest without any of 3 studies, highest without Speth 2016"
+    )
+
+
+def test_studies_that_change_nothing_have_one_number():
+    shown = cells(in_turn(without("a", 0.6357), without("b", 0.6357)), "Each in turn")
+    assert shown[3:] == ("63.6", "52.3", "0.0", "The same without any of them")
+
+
+def test_ratios_without_each_study_change_by_factors():
+    given = {"measure": "risk_ratio", "ci_low": 1.0, "ci_high": 2.0}
+    shown = cells(
+        in_turn(
+            without("a", 1.2, **given),
+            without("b", 1.6, **given),
+            main=estimate(k=3, estimate=1.6, **given),
+        ),
+        "Each in turn",
+    )
+    assert shown[5] == "×0.75 to ×1.00"
+
+
+def test_what_cannot_be_pooled_without_a_study_is_told():
+    shown = cells(in_turn(without("a", 0.6), without("b", 0.7), without("c")), "Each in turn")
+    assert shown[-1].endswith("; without Levy 2010: not pooled")
+
+
+def test_nothing_left_to_pool_without_either_of_two_studies():
+    table = in_turn(without("a", n=70), without("b", n=60), main=estimate(k=2))
+    assert table.rows[2].kind == "quiet"
+    assert cells(table, "Each in turn")[1:] == (
+        *("1", "60–70", "–", "–", "–", "One study left: not pooled"),
+    )
+
+
+def test_fewer_than_two_studies_have_the_whole_instead():
+    table = in_turn(not_pooled(variant="turn", k=1), main=not_pooled(k=1))
+    assert [row.cells[0] for row in table.rows[1:]] == [TITLED]
+    assert table.rows[1].cells[-1] == "One study: not pooled"
+
+
+def test_a_study_left_out_without_a_label_is_named():
+    with pytest.raises(ValueError, match="no label for study a"):
+        in_turn(without("a", 0.6), without("b", 0.7), labels={"b": "Ohad 2020"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "pr, turn: 0 selected"),
+        ([without("a", 0.6, selected=False)], "pr, turn: 0 selected estimates without a"),
+        ([without("a", 0.6), without("a", 0.7)], "pr, turn: 2 selected estimates without a"),
+        ([without("a", 0.6), without("", 0.7)], "pr, turn: 1 selected estimates of the whole"),
+    ],
+)
+def test_results_that_are_not_one_a_study_are_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
+        in_turn(*rows)
+
+
+def test_the_records_of_the_table_are_written(tmp_path):
+    records = sensitivity_records(*of_sensitivity())
+    write_records(tmp_path / "S3.csv", SensitivityRecord, records)
+    assert read_records(tmp_path / "S3.csv", SensitivityRecord) == records
 
 
 # Table S4 ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Test:
-    __test__ = False
-
-    outcome: str = "pr"
-    variant: str = "main"
-    test: str = "egger"
-    k: int = 14
-    bias: float | None = -1.7525
-    se: float | None = 0.30774
-    statistic: float | None = -5.694873
-    df: int | None = 12
-    p_value: float | None = 5.5e-5
-    fewer_than_10: bool = False
-    note: str = ""
+def bias_test(test="egger", variant="main", k=14, **given):
+    """Egger's test of an outcome, as made; few studies are flagged."""
+    base = {
+        "outcome": "pr",
+        "bias": -1.7525,
+        "se": 0.30774,
+        "statistic": -5.694873,
+        "df": k - 2,
+        "p_value": 5.5e-5,
+        "fewer_than_10": k < 10,
+        "note": "",
+    }
+    return BiasRecord(test=test, variant=variant, k=k, **(base | given))
 
 
-def test_bias_tests_are_flagged_where_studies_are_few():
+def no_test(variant="main", k=0, note="fewer than 3 studies: not tested", **given):
+    numbers = dict.fromkeys(["bias", "se", "statistic", "df", "p_value"])
+    return bias_test(variant=variant, k=k, note=note, **(numbers | given))
+
+
+def bias_of_one(tests, names=(), shares=()):
+    """The table of one outcome; the variants are named by their ids in capitals."""
+    names = {name: name.upper() for name in ("main", *names)}
+    return bias_table(tests, [Outcome("pr", "Response")], names, shares, id="S4", title="")
+
+
+def test_tests_are_shown_by_variant_and_flagged_where_studies_are_few():
+    rank = {"bias": None, "se": None, "df": None, "note": "exact p"}
     tests = [
-        Test(variant="less", test="begg", k=7, bias=None, se=None, df=None, fewer_than_10=True),
-        Test(),
-        Test(test="score_proportion", note="equal sizes"),
-        Test(outcome="another"),
-        Test(variant="undeclared"),
+        bias_test("begg", "less", k=7, **rank),
+        bias_test(),
+        bias_test("score_proportion", note="project's own test; equal sizes"),
+        bias_test(outcome="another"),
+        bias_test(variant="undeclared"),
     ]
-    table = bias_table(
-        tests, [Outcome("pr", "Response")], {"main": "Main", "less": "Less"}, id="S4", title=""
-    )
+    table = bias_of_one(tests, ["less"])
+    numbers = ("14", "−1.75 (0.308)", "−5.69", "12", "<0.001")
     assert [row.cells for row in table.rows] == [
         ("Response",),
-        ("Main", "Egger", "14", "−1.75 (0.308)", "−5.69", "12", "<0.001", ""),
-        (
-            "",
-            "Score test, proportion*",
-            "14",
-            "−1.75 (0.308)",
-            "−5.69",
-            "12",
-            "<0.001",
-            "Equal sizes",
-        ),
-        ("Less", "Begg and Mazumdar", "7", "–", "−5.69", "–", "<0.001", "Fewer than 10 studies"),
+        ("MAIN", "Egger", *numbers, ""),
+        ("", "Score test, proportion*", *numbers, "Equal sizes"),
+        ("LESS", "Begg and Mazumdar†", "7", "–", "−5.69", "–", "<0.001", "Exact p"),
     ]
-    assert any(note.startswith("*") for note in table.notes)
-    assert table.rows[1].values["p_value"] == 5.5e-5
+    assert [note[0] for note in table.notes if note[0] in "*†"] == ["*", "†"]
+    assert not [note for note in bias_of_one([bias_test()]).notes if note[0] in "*†"]
 
 
-def test_a_flag_that_the_note_repeats_is_told_once():
-    tests = [Test(k=2, fewer_than_10=True, note="fewer than 10 studies; fewer than 3 studies")]
-    table = bias_table(tests, [Outcome("pr", "R")], {"main": "Main"}, id="S4", title="")
-    assert table.rows[1].cells[-1] == "Fewer than 10 studies; fewer than 3 studies"
-    assert not any(note.startswith("*") for note in table.notes)
+@pytest.mark.parametrize("numbers", [{}, {"se": None, "statistic": None, "p_value": None}])
+def test_a_number_from_few_studies_is_marked_and_the_note_does_not_repeat_it(numbers):
+    note = "fewer than 10 studies; no residual variation"
+    table = bias_of_one([bias_test(k=9, note=note, **numbers)])
+    assert table.rows[1].cells[1] == "Egger†"
+    assert table.rows[1].cells[-1] == "No residual variation"
 
 
-def test_the_rows_of_bias_csv_are_read():
-    from forestry.bias import BiasRecord
-
-    fields = {name: getattr(Test(), name) for name in Test.__annotations__}
-    table = bias_table(
-        [BiasRecord(**fields)], [Outcome("pr", "R")], {"main": "Main"}, id="S4", title=""
+def test_a_test_that_cannot_be_made_beside_others_keeps_its_row():
+    tests = [bias_test(k=3), no_test(k=2, test="peters", note="fewer than 3 studies; 1 study out")]
+    table = bias_of_one(tests)
+    assert table.rows[2].kind == "quiet"
+    assert table.rows[2].cells == (
+        *("", "Peters", "2", "–", "–", "–", "–", "Fewer than 3 studies; 1 study out"),
     )
-    assert table.rows[1].cells[1] == "Egger"
+
+
+def test_neighbouring_variants_without_a_test_share_a_row():
+    equal = "studies of equal size: the covariate does not vary"
+    tests = [
+        bias_test(k=5),
+        *[no_test("a", 2), no_test("a", 1, test="peters")],
+        no_test("b", 0),
+        no_test("c", 4, note=equal),
+        no_test("d", 2),
+    ]
+    table = bias_of_one(tests, "abcd")
+    assert [(row.cells[0], row.cells[2], row.cells[-1]) for row in table.rows[2:]] == [
+        ("A; B", "0–2", "Fewer than 3 studies"),
+        ("C", "4", "Studies of equal size: the covariate does not vary"),
+        ("D", "2", "Fewer than 3 studies"),
+    ]
+    assert {row.kind for row in table.rows[2:]} == {"quiet"}
+
+
+def test_each_reason_of_a_variant_is_told_once():
+    equal = "studies of equal size: the covariate does not vary"
+    tests = [no_test(k=3, note=equal), no_test(k=3, test="peters", note=equal), no_test(k=2)]
+    remark = bias_of_one(tests).rows[-1].cells[-1]
+    assert remark == "Studies of equal size: the covariate does not vary; fewer than 3 studies"
+
+
+def test_variants_with_the_studies_of_main_are_not_tested_again():
+    tests = [bias_test(variant=variant, k=3) for variant in ("main", "a", "b", "c")]
+    shares = [row for v in ("main", "a", "b") for row in weights("pr", v, "xyz", "u")]
+    shares += weights("pr", "c", "xyu", "z")
+    table = bias_of_one(tests, "abc", shares)
+    assert table.rows[2].cells == ("A; B", "", "3", "", "", "", "", "Same studies as main")
+    assert table.rows[3].cells[:3] == ("C", "Egger†", "3")
+    assert [row.cells[0] for row in bias_of_one(tests, "abc").rows[1:]] == ["MAIN", *"ABC"]
+
+
+def test_all_variants_with_the_studies_of_main_are_named_as_such():
+    tests = [bias_test(variant=variant) for variant in ("main", "a", "b")]
+    shares = [row for v in ("main", "a", "b") for row in weights("pr", v, "xyz")]
+    table = bias_of_one(tests, "ab", shares)
+    assert [row.cells[0] for row in table.rows[1:]] == ["MAIN", "all other variants"]
+
+
+def test_outcomes_without_any_test_have_one_row_each_at_the_end():
+    tests = [
+        no_test(outcome="x"),
+        no_test("less", 2, outcome="x"),
+        bias_test(),
+        no_test(outcome="y"),
+    ]
+    outcomes = [Outcome("x", "First"), Outcome("pr", "Response"), Outcome("y", "Last")]
+    table = bias_table(tests, outcomes, {"main": "Main", "less": "Less"}, id="S4", title="")
+    assert [row.kind for row in table.rows] == ["section", "body", "section", "quiet", "quiet"]
+    none = ("–", "–", "–", "–", "Fewer than 3 studies")
+    assert [row.cells for row in table.rows[3:]] == [
+        ("First", "", "0–2", *none),
+        ("Last", "", "0", *none),
+    ]
+
+
+def test_every_declared_test_is_a_record_in_the_order_of_outcomes_and_variants():
+    tests = [
+        bias_test(variant="b"),
+        no_test("a", outcome="x"),
+        bias_test("begg", "b"),
+        bias_test(),
+        bias_test(variant="undeclared"),
+        bias_test(outcome="undeclared"),
+    ]
+    outcomes = [Outcome("x", "First"), Outcome("pr", "Response")]
+    found = declared_tests(tests, outcomes, {"main": "", "a": "", "b": ""})
+    assert found == [tests[i] for i in (1, 3, 0, 2)]

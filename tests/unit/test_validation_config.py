@@ -585,6 +585,16 @@ def test_keys_of_a_pooling_that_contradict_its_model_are_a_fault(resources, path
             {"model": "inverse_variance", "zero_cells": {"cells": "events"}},
             "events is for the risk_ratio alone",
         ),
+        (
+            "response",
+            {"model": "logistic_mixed", "zero_cells": {"to": "none"}},
+            "needs a correction for the logit",
+        ),
+        (
+            "response",
+            {"model": "logistic_mixed", "zero_cells": {"add": 0}},
+            "needs a correction for the logit",
+        ),
     ],
 )
 def test_a_measure_that_a_pooling_cannot_pool_is_a_fault(resources, outcome, pooling, rule):

@@ -176,9 +176,8 @@ def _made(test: BiasRow) -> bool:
 
 
 def _why_not(tests: Sequence[BiasRow]) -> str:
-    """Why tests could not be made: each reason once, the one of most studies first."""
-    ordered = sorted(tests, key=lambda test: -test.k)
-    return "; ".join(dict.fromkeys(test.note.removesuffix(NOT_TESTED) for test in ordered))
+    """Why tests could not be made, each reason once."""
+    return "; ".join(dict.fromkeys(test.note.removesuffix(NOT_TESTED) for test in tests))
 
 
 def _quiet(name: str, tests: Sequence[BiasRow], reason: str) -> Row:

@@ -49,8 +49,8 @@ NOTES = (
 )
 IN_TURN_NOTE = (
     "Where each study is left out in turn, the estimate, I² and the change are ranges of the "
-    "results without one study; the remark names the studies without which the estimate is "
-    "lowest and highest."
+    "results without one study, each by the model reported for it; the remark names the "
+    "studies without which the estimate is lowest and highest."
 )
 
 Limits = tuple[float | None, float | None]
@@ -190,10 +190,8 @@ def _in_turn(estimates: Sequence[Estimate], outcome: str, variant: str) -> list[
     for group in dict.fromkeys(row.group for row in rows):
         found = sum(row.group == group for row in chosen)
         if not group or found != 1:
-            left_out = group or "no study"
-            raise ValueError(
-                f"{outcome}, {variant}: {found} selected estimates without {left_out}"
-            )
+            of = f"without {group}" if group else "of the whole"
+            raise ValueError(f"{outcome}, {variant}: {found} selected estimates {of}")
     return chosen
 
 

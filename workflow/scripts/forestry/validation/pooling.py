@@ -60,6 +60,12 @@ def misfits(pooling: Mapping, measure: str) -> Iterator[str]:
     zero_cells = mapping(pooling.get("zero_cells"))
     if text(zero_cells, "correct") == "variance" and not _variance_alone(pooling, measure):
         yield "zero_cells.correct: variance is for raw proportions and the risk_difference alone"
+    uncorrected = text(zero_cells, "to") == "none" or zero_cells.get("add") == 0
+    if text(pooling, "model") == "logistic_mixed" and uncorrected:
+        yield (
+            "zero_cells: logistic_mixed pools the counts as they are, but a study of 0 or 100 % "
+            "needs a correction for the logit that is shown and tested"
+        )
     if text(zero_cells, "cells") == "events" and measure != "risk_ratio":
         yield "zero_cells.cells: events is for the risk_ratio alone"
 
