@@ -1,16 +1,20 @@
 # make          set up .venv and run the bundled review
 # make test     set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-long the checks that take longer
+# make report   run the bundled review, and make results/report.html of it
 # make lock     write requirements.txt anew from requirements.in
 
 PYTHON ?= python3
 CORES ?= 4
 READY = .venv/ready
 
-.PHONY: run test test-long lock
+.PHONY: run report test test-long lock
 
 run: $(READY)
 	.venv/bin/snakemake --cores $(CORES)
+
+report: run
+	.venv/bin/snakemake --report results/report.html --report-stylesheet workflow/report/report.css
 
 test: $(READY)
 	.venv/bin/python -m pytest

@@ -9,6 +9,9 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/effects.smk"
 include: "workflow/rules/pooling.smk"

@@ -52,7 +52,8 @@ REGRESSION = {"results/metaregression/tuberculosis.csv", "results/metaregression
 FUNNEL = {figure("6")}
 
 
-TABLES = ("estimates", "weights", "heterogeneity", "audit")
+LEGENDS = "results/legends.csv"
+TABLES = ("estimates", "weights", "heterogeneity", "audit", "legends")
 AGGREGATES = {f"results/{table}.csv" for table in TABLES}
 OUTCOMES = ("tuberculosis", "tuberculosis_odds", "tuberculosis_unvaccinated")
 RATIOS = ("tuberculosis", "tuberculosis_odds")
@@ -108,10 +109,10 @@ def test_touching_everything_reruns_nothing(space):
     assert NOTHING in space.dry_run().text
 
 
-def test_a_label_reruns_the_figures_alone(space):
+def test_a_label_reruns_the_figures_and_their_legends_alone(space):
     space.edit("resources/studies.csv", "Aronson 1948", "Aronson and others 1948")
     plots = {diagnostic_plots(outcome) for outcome in OUTCOMES}
-    check(space, {*FIGURES, figure("5"), *FUNNEL, *plots})
+    check(space, {*FIGURES, figure("5"), *FUNNEL, *plots, LEGENDS})
 
 
 @pytest.mark.long
@@ -155,7 +156,7 @@ def test_an_adapter_reruns_its_own_rule(space):
 def test_an_added_figure_is_drawn_alone(space):
     with open(space.review / "resources/figures.csv", "a") as figures:
         figures.write("7,main,forest,tuberculosis_odds,random_allocation\n")
-    check(space, {figure("7")})
+    check(space, {figure("7"), LEGENDS})
 
 
 def test_bad_input_stops_before_anything_changes(space):

@@ -14,8 +14,18 @@ rule audit:
         weights="results/weights.csv",
         effects=collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
     output:
-        audit="results/audit.csv",
-        consistency="results/consistency.csv",
+        audit=report(
+            "results/audit.csv",
+            caption="../report/audit.rst",
+            category="Audit",
+            labels={"Table": "Published beside computed (audit.csv)"},
+        ),
+        consistency=report(
+            "results/consistency.csv",
+            caption="../report/consistency.rst",
+            category="Audit",
+            labels={"Table": "The printed numbers by themselves (consistency.csv)"},
+        ),
     log:
         "logs/audit.log",
     conda:

@@ -105,6 +105,27 @@ def table_settings(wildcards):
     return REVIEW.table_settings(wildcards.table)
 
 
+def figure_category(wildcards):
+    return REVIEW.figure_category(wildcards.figure)
+
+
+def figure_labels(wildcards):
+    return REVIEW.figure_labels(wildcards.figure)
+
+
+def outcome_labels(wildcards):
+    return {"Outcome": config["outcomes"][wildcards.outcome]["label"]}
+
+
+def bubble_labels(wildcards):
+    return REVIEW.bubble_labels(wildcards.bubble)
+
+
+def table_labels(wildcards):
+    title = config["tables"][wildcards.table]["title"]
+    return {"Table": f"{wildcards.table}. {title}"}
+
+
 def effects_in_table(wildcards):
     """The effects of the outcomes that a table names."""
     outcomes = REVIEW.table_outcomes(wildcards.table)
@@ -143,6 +164,7 @@ def final_files():
     tables += ["audit", "consistency"] if REVIEW.is_published else []
     return [
         *supplement_files(),
+        *collect("results/legends.{format}", format=["csv", "rst"]),
         *collect("results/{table}.csv", table=tables),
         *collect(
             "results/figures/{figure}.{format}",

@@ -33,7 +33,13 @@ use rule collate as collate_diagnostics with:
             "results/diagnostics/{outcome}/{{table}}.csv", outcome=REVIEW.outcomes
         ),
     output:
-        table="results/{table}.csv",
+        table=report(
+            "results/{table}.csv",
+            caption="../report/data.rst",
+            category="Tables",
+            subcategory="Results as data",
+            labels={"Table": "{table}.csv"},
+        ),
     log:
         "logs/collate/{table}.log",
     wildcard_constraints:
@@ -46,12 +52,28 @@ rule diagnostic_plots:
         weights="results/pooled/{outcome}/weights.csv",
         influence="results/diagnostics/{outcome}/influence.csv",
     output:
-        influence=multiext(
-            "results/figures/diagnostics/{outcome}_influence", ".pdf", ".svg", ".png"
-        ),
-        baujat=multiext(
-            "results/figures/diagnostics/{outcome}_baujat", ".pdf", ".svg", ".png"
-        ),
+        influence=[
+            "results/figures/diagnostics/{outcome}_influence.pdf",
+            report(
+                "results/figures/diagnostics/{outcome}_influence.svg",
+                caption="../report/influence.rst",
+                category="Diagnostics",
+                subcategory="Influence plots",
+                labels=outcome_labels,
+            ),
+            "results/figures/diagnostics/{outcome}_influence.png",
+        ],
+        baujat=[
+            "results/figures/diagnostics/{outcome}_baujat.pdf",
+            report(
+                "results/figures/diagnostics/{outcome}_baujat.svg",
+                caption="../report/baujat.rst",
+                category="Diagnostics",
+                subcategory="Baujat plots",
+                labels=outcome_labels,
+            ),
+            "results/figures/diagnostics/{outcome}_baujat.png",
+        ],
     log:
         "logs/figures/diagnostics/{outcome}.log",
     conda:

@@ -15,7 +15,13 @@ rule forest:
         weights=of_figure("results/pooled/{outcome}/weights.csv"),
     output:
         pdf="results/figures/{figure}.pdf",
-        svg="results/figures/{figure}.svg",
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/forest.rst",
+            category=figure_category,
+            subcategory="Forest plots",
+            labels=figure_labels,
+        ),
         png="results/figures/{figure}.png",
     log:
         "logs/figures/{figure}.log",
@@ -38,7 +44,13 @@ rule subgroup_forest:
         tests=of_figure("results/subgroups/{outcome}/tests.csv"),
     output:
         pdf="results/figures/{figure}.pdf",
-        svg="results/figures/{figure}.svg",
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/subgroup_forest.rst",
+            category=figure_category,
+            subcategory="Forest plots of subgroups",
+            labels=figure_labels,
+        ),
         png="results/figures/{figure}.png",
     log:
         "logs/figures/{figure}.log",
@@ -60,7 +72,13 @@ rule funnel:
         weights=of_figure("results/pooled/{outcome}/weights.csv"),
     output:
         pdf="results/figures/{figure}.pdf",
-        svg="results/figures/{figure}.svg",
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/funnel.rst",
+            category=figure_category,
+            subcategory="Funnel plots",
+            labels=figure_labels,
+        ),
         png="results/figures/{figure}.png",
     log:
         "logs/figures/{figure}.log",
@@ -78,7 +96,13 @@ rule funnel:
 rule prisma_flow:
     output:
         pdf="results/figures/{figure}.pdf",
-        svg="results/figures/{figure}.svg",
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/prisma_flow.rst",
+            category=figure_category,
+            subcategory="Flow of records",
+            labels=figure_labels,
+        ),
         png="results/figures/{figure}.png",
     log:
         "logs/figures/{figure}.log",
@@ -98,7 +122,13 @@ rule traffic_light:
         judged="resources/quality_rob.csv",
     output:
         pdf="results/figures/risk_of_bias.pdf",
-        svg="results/figures/risk_of_bias.svg",
+        svg=report(
+            "results/figures/risk_of_bias.svg",
+            caption="../report/risk_of_bias.rst",
+            category="Tables",
+            subcategory="Risk of bias",
+            labels={"Plot": "Risk of bias of the randomised trials"},
+        ),
         png="results/figures/risk_of_bias.png",
     log:
         "logs/figures/risk_of_bias.log",

@@ -30,7 +30,13 @@ use rule collate as collate_metaregression with:
     input:
         tables=collect("results/metaregression/{outcome}.csv", outcome=REVIEW.regressed),
     output:
-        table="results/metaregression.csv",
+        table=report(
+            "results/metaregression.csv",
+            caption="../report/data.rst",
+            category="Tables",
+            subcategory="Results as data",
+            labels={"Table": "metaregression.csv"},
+        ),
     log:
         "logs/collate/metaregression.log",
 
@@ -41,7 +47,13 @@ rule bubble:
         weights=of_bubble("results/pooled/{outcome}/weights.csv"),
     output:
         pdf="results/figures/metaregression/{bubble}.pdf",
-        svg="results/figures/metaregression/{bubble}.svg",
+        svg=report(
+            "results/figures/metaregression/{bubble}.svg",
+            caption="../report/bubble.rst",
+            category="Diagnostics",
+            subcategory="Meta-regression",
+            labels=bubble_labels,
+        ),
         png="results/figures/metaregression/{bubble}.png",
     log:
         "logs/figures/metaregression/{bubble}.log",

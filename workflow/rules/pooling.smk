@@ -35,7 +35,13 @@ rule collate:
             ),
         ],
     output:
-        table="results/{table}.csv",
+        table=report(
+            "results/{table}.csv",
+            caption="../report/data.rst",
+            category="Tables",
+            subcategory="Results as data",
+            labels={"Table": "{table}.csv"},
+        ),
     log:
         "logs/collate/{table}.log",
     wildcard_constraints:

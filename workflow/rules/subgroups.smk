@@ -42,6 +42,12 @@ use rule collate as collate_subgroups with:
             "results/subgroups/{outcome}/tests.csv", outcome=REVIEW.subgrouped
         ),
     output:
-        table="results/subgroups.csv",
+        table=report(
+            "results/subgroups.csv",
+            caption="../report/data.rst",
+            category="Tables",
+            subcategory="Results as data",
+            labels={"Table": "subgroups.csv"},
+        ),
     log:
         "logs/collate/subgroups.log",

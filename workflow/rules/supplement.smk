@@ -1,8 +1,8 @@
 # Legends, and tables and figures assembled.
 #
 # In:    results/*.csv, results/effects/, results/tables/, results/figures/
-# Out:   results/legends.csv, results/supplement.pdf, results/supplement.docx
-# Steps: legends          each figure's legend, from what was done
+# Out:   results/legends.csv, results/legends.rst, results/supplement.pdf, results/supplement.docx
+# Steps: legends          each figure's legend, from what was done; and as captions of the report
 #        supplement_pdf   title page, contents, tables, annexures
 #        supplement_docx  the same for journals that want Word
 
@@ -20,6 +20,7 @@ rule legends:
         ),
     output:
         legends="results/legends.csv",
+        captions="results/legends.rst",
     log:
         "logs/legends.log",
     conda:

@@ -16,7 +16,13 @@ rule characteristics_table:
         estimates="results/estimates.csv",
         effects=effects_in_table,
     output:
-        csv="results/tables/{table}.csv",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels=table_labels,
+        ),
         table="results/tables/{table}.json",
     log:
         "logs/tables/{table}.log",
@@ -36,7 +42,13 @@ rule pooled_table:
         estimates="results/estimates.csv",
         effects=effects_in_table,
     output:
-        csv="results/tables/{table}.csv",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels=table_labels,
+        ),
         table="results/tables/{table}.json",
     log:
         "logs/tables/{table}.log",
@@ -55,7 +67,13 @@ rule quality_table:
     input:
         judged=judged,
     output:
-        csv="results/tables/{table}.csv",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels=table_labels,
+        ),
         table="results/tables/{table}.json",
     log:
         "logs/tables/{table}.log",
@@ -77,7 +95,13 @@ rule sensitivity_table:
         estimates="results/estimates.csv",
         weights="results/weights.csv",
     output:
-        csv="results/tables/{table}.csv",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels=table_labels,
+        ),
         table="results/tables/{table}.json",
     log:
         "logs/tables/{table}.log",
@@ -97,7 +121,13 @@ rule bias_table:
         bias="results/bias.csv",
         weights="results/weights.csv",
     output:
-        csv="results/tables/{table}.csv",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels=table_labels,
+        ),
         table="results/tables/{table}.json",
     log:
         "logs/tables/{table}.log",
@@ -116,7 +146,13 @@ rule workbook:
     input:
         tables=collect("results/tables/{table}.json", table=REVIEW.tables),
     output:
-        workbook="results/tables/tables.xlsx",
+        workbook=report(
+            "results/tables/tables.xlsx",
+            caption="../report/workbook.rst",
+            category="Tables",
+            subcategory="Of the supplement",
+            labels={"Table": "All tables in one workbook"},
+        ),
     log:
         "logs/tables/workbook.log",
     conda:

@@ -5,6 +5,7 @@ import sys
 sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.assembly import FigureLegend, Results, figure_legends
+from forestry.captions import write_captions
 from forestry.records import read_records, write_records
 from forestry.results import Estimate, StudyEffect, Weight
 from forestry.subgroups import SubgroupTest
@@ -25,3 +26,4 @@ results = Results(
 )
 legends = figure_legends(settings["figures"], results)
 write_records(snakemake.output.legends, FigureLegend, legends)
+write_captions(snakemake.output.captions, legends)

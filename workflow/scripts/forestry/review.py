@@ -17,11 +17,15 @@ import yaml
 
 from forestry.rows import STUDIES, Table, digest, read_table, rows_of
 from forestry.selection import left_out
+from forestry.supplement.model import annexure_title
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RATIOS = ("risk_ratio", "odds_ratio")
 PROPORTION = "proportion"
+DIGITS = "0123456789"
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
 
@@ -341,6 +345,38 @@ class Review:
         steps = self.subgroup_settings(figure.outcome)["steps"]
         (step,) = (step for step in steps if step["name"] == figure.variant)
         return f"subgroups by {step['by'].replace('_', ' ')}"
+
+    # Snakemake's report ------------------------------------------------------------------
+
+    def figure_category(self, figure: str) -> str:
+        """The heading under which the report shows a figure: that of the supplement."""
+        annexure = self.figures[figure].annexure
+        return annexure_title(annexure, self.config.get("annexures", {}))
+
+    def figure_labels(self, figure: str) -> dict[str, str]:
+        """How the report lists a figure: its number, its outcome, its variant.
+
+        The report sorts numbers as texts, so they are aligned. Where a label has two values,
+        each half of the time, it offers them as a switch and fails to show the page if a row
+        has but one of them: what no reader sees after a text keeps all values apart.
+        """
+        drawn = self.figures[figure]
+        settings = self._legend_settings(drawn)
+        variant = settings.get("variant_label") or "main analysis"
+        width = max(len(id) - len(id.rstrip(DIGITS)) for id in self.figures)
+        letters = figure.rstrip(DIGITS)
+        unseen = ZERO_WIDTH_SPACE * list(self.figures).index(figure)
+        return {
+            "Figure": letters + figure.removeprefix(letters).rjust(width, FIGURE_SPACE),
+            "Outcome": settings["label"] + unseen,
+            "Variant": (variant if drawn.variant else "") + unseen,
+        }
+
+    def bubble_labels(self, bubble: str) -> dict[str, str]:
+        """How the report lists a bubble plot."""
+        drawn = self.bubble_settings(bubble)["figure"]
+        moderator = drawn["moderator_label"] or drawn["moderator"].replace("_", " ")
+        return {"Plot": f"{drawn['title']}: {moderator}"}
 
     def supplement_settings(self) -> dict:
         """The title page, and what each annexure is about."""

@@ -75,7 +75,7 @@ def annexures(
     for figure in figures:
         found.setdefault(figure.annexure, []).append(figure)
     return tuple(
-        Section(_annexure_title(name, titles or {}), figures=tuple(found[name]))
+        Section(annexure_title(name, titles or {}), figures=tuple(found[name]))
         for name in sorted(found, key=_annexure_order)
     )
 
@@ -86,7 +86,8 @@ def _annexure_order(name: str) -> tuple[int, int, str]:
     return (1, int(name), "") if name.isdigit() else (2, 0, name)
 
 
-def _annexure_title(name: str, titles: Mapping[str, str]) -> str:
+def annexure_title(name: str, titles: Mapping[str, str]) -> str:
+    """The heading of an annexure, by its name in figures.csv."""
     if name == MAIN:
         return titles.get(name, "Figures of the main text")
     return f"Annexure {name}: {titles[name]}" if name in titles else f"Annexure {name}"
