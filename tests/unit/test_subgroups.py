@@ -25,7 +25,7 @@ from forestry.models import Pooling
 from forestry.pool import left_out
 from forestry.records import read_records, write_records
 from forestry.rows import read_table
-from forestry.subgroups import SubgroupTest, differences, pool_steps
+from forestry.subgroups import SubgroupTest, differences, in_step, pool_steps
 
 CLOSED = 1e-11  # closed forms, and REML, which both programs take to the last digits
 BCG = ROOT / "reviews/bcg"
@@ -343,3 +343,15 @@ def test_tests_survive_their_file(tmp_path):
     found = steps(bcg_studies(), step(bcg_groups()), step({}, "step2_none")).tests
     write_records(tmp_path / "subgroups.csv", SubgroupTest, found)
     assert tuple(read_records(tmp_path / "subgroups.csv", SubgroupTest)) == found
+
+
+def test_a_step_holds_its_studies_alone_pooled_or_not():
+    bundled = review(ROOT)
+    table = read_table(bundled.sheet("muscle_pr"))
+    studies = study_effects(table, bundled.subgroup_effects_settings("muscle_pr"))
+    settings = bundled.subgroup_settings("muscle_pr")
+    weights = pool_steps(studies, settings).pooled.weights
+    for step in settings["steps"]:
+        held = in_step(studies, weights, "muscle_pr", step["name"])
+        assert {study.study_id for study in held} == set(step["groups"])
+        assert not all(study.usable for study in held)

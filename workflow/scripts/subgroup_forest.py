@@ -10,13 +10,15 @@ from forestry.figures.save import save_figure
 from forestry.figures.settings import ForestSettings
 from forestry.records import read_records
 from forestry.results import Estimate, StudyEffect, Weight
-from forestry.subgroups import SubgroupTest, differences
+from forestry.subgroups import SubgroupTest, differences, in_step
 
 settings = ForestSettings.from_mapping(snakemake.params.settings)
+weights = read_records(snakemake.input.weights, Weight)
+effects = read_records(snakemake.input.effects, StudyEffect)
 layout = forest_layout(
-    read_records(snakemake.input.effects, StudyEffect),
+    in_step(effects, weights, settings.outcome, settings.variant),
     read_records(snakemake.input.estimates, Estimate),
-    read_records(snakemake.input.weights, Weight),
+    weights,
     settings,
     differences(read_records(snakemake.input.tests, SubgroupTest), settings.variant),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from forestry.figures.prisma_flow import PrismaFlow
 from forestry.legends import Plot, legend
 from forestry.results import Estimate, StudyEffect, Weight
-from forestry.subgroups import SubgroupTest, differences
+from forestry.subgroups import SubgroupTest, differences, in_step
 from forestry.supplement.model import FigureEntry, Section, Supplement, annexures
 from forestry.tables.model import Table
 
@@ -53,7 +53,9 @@ def _plot(figure: Mapping, results: Results) -> Plot:
     if kind == "prisma_flow":
         return Plot(figure["label"], boxes=PrismaFlow.from_mapping(figure["prisma"]).counts)
     in_groups = kind == "subgroup_forest"
-    effects = results.subgroup_effects if in_groups else results.effects
+    effects = results.effects[outcome]
+    if in_groups:
+        effects = in_step(results.subgroup_effects[outcome], results.weights, outcome, variant)
     tests = [test for test in results.tests if test.outcome == outcome]
     words = ("label", "variant_label", "variant_text", "unit", "labels", "groups", "pooling")
     return Plot(
@@ -61,7 +63,7 @@ def _plot(figure: Mapping, results: Results) -> Plot:
         variant=variant,
         estimates=results.estimates,
         weights=results.weights,
-        effects=effects[outcome],
+        effects=effects,
         differences=differences(tests, variant) if in_groups else None,
         **{word: figure[word] for word in words},
     )

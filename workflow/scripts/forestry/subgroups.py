@@ -22,7 +22,7 @@ from forestry.heterogeneity import (
 from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
 from forestry.pool import Part, Pooled, joined, left_out, pool_part
-from forestry.results import HeterogeneityTest, StudyEffect
+from forestry.results import HeterogeneityTest, StudyEffect, Weight
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,14 @@ def pool_steps(effects: Sequence[StudyEffect], settings: Mapping) -> Subgroups:
     return Subgroups(
         joined([pooled for pooled, _ in steps]), tuple(test for _, tests in steps for test in tests)
     )
+
+
+def in_step(
+    effects: Sequence[StudyEffect], weights: Sequence[Weight], outcome: str, step: str
+) -> list[StudyEffect]:
+    """The studies of a step, pooled or not: those that have left the chain before are not."""
+    here = {row.study_id for row in weights if (row.outcome, row.variant) == (outcome, step)}
+    return [effect for effect in effects if effect.study_id in here]
 
 
 def differences(tests: Sequence[SubgroupTest], step: str) -> HeterogeneityTest | None:
