@@ -19,7 +19,6 @@ from pooling_examples import (
 )
 
 from forestry import bias
-from forestry.bias import BiasRecord
 from forestry.diagnostics import (
     InfluenceRow,
     TrimAndFillRow,

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forestry.bias import BiasRecord
 from forestry.records import read_records, write_records
-from forestry.results import Estimate, StudyEffect, Weight
+from forestry.results import BiasRecord, Estimate, StudyEffect, Weight
 from forestry.tables.bias import bias_table, declared_tests
 from forestry.tables.characteristics import (
     Characteristic,

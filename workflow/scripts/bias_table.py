@@ -4,9 +4,8 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
-from forestry.bias import BiasRecord
 from forestry.records import read_records, write_records
-from forestry.results import Weight
+from forestry.results import BiasRecord, Weight
 from forestry.tables.bias import bias_table, declared_tests
 from forestry.tables.model import write_table
 from forestry.tables.outcomes import Outcome

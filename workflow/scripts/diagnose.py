@@ -4,7 +4,6 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
-from forestry.bias import BiasRecord
 from forestry.diagnostics import (
     InfluenceRow,
     TrimAndFillRow,
@@ -13,7 +12,7 @@ from forestry.diagnostics import (
     trim_and_fill_rows,
 )
 from forestry.records import read_records, write_records
-from forestry.results import StudyEffect, Weight
+from forestry.results import BiasRecord, StudyEffect, Weight
 
 effects = read_records(snakemake.input.effects, StudyEffect)
 weights = read_records(snakemake.input.weights, Weight)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtr
 
 from forestry.inverse_variance import checked_studies
+from forestry.results import BiasRecord
 
 FEWEST_STUDIES = 3
 USUAL_MINIMUM = 10
@@ -47,23 +48,6 @@ class BiasTest:
     statistic: float | None
     df: int | None
     p_value: float | None  # two-sided
-    fewer_than_10: bool
-    note: str
-
-
-@dataclass(frozen=True)
-class BiasRecord:
-    """A test of small-study effects in an outcome: a row of ``bias.csv``."""
-
-    outcome: str
-    variant: str
-    test: str
-    k: int
-    bias: float | None
-    se: float | None
-    statistic: float | None
-    df: int | None
-    p_value: float | None
     fewer_than_10: bool
     note: str
 

@@ -13,12 +13,12 @@ from functools import partial
 import numpy as np
 
 from forestry import bias
-from forestry.bias import BiasRecord, BiasTest, bias_record
+from forestry.bias import BiasTest, bias_record
 from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
-from forestry.results import StudyEffect, Weight
+from forestry.results import BiasRecord, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import TrimAndFill, trim_and_fill
 

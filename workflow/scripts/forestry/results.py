@@ -117,3 +117,20 @@ class HeterogeneityTest:
     statistic: float | None
     df: int | None
     p_value: float | None
+
+
+@dataclass(frozen=True)
+class BiasRecord:
+    """A test of small-study effects in an outcome: a row of ``bias.csv``."""
+
+    outcome: str
+    variant: str
+    test: str
+    k: int
+    bias: float | None
+    se: float | None
+    statistic: float | None
+    df: int | None
+    p_value: float | None
+    fewer_than_10: bool
+    note: str

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
-from forestry.results import Weight
+from forestry.results import BiasRecord, Weight
 from forestry.tables.format import NONE, count, p_value, sentence, significant, spread
 from forestry.tables.model import Column, Row, Table, section
 from forestry.tables.outcomes import Outcome
@@ -58,34 +57,18 @@ FEW_NOTE = (
 )
 
 
-class BiasRow(Protocol):
-    """What is read of a test: the fields of a row of bias.csv."""
-
-    outcome: str
-    variant: str
-    test: str
-    k: int
-    bias: float | None
-    se: float | None
-    statistic: float | None
-    df: int | None
-    p_value: float | None
-    fewer_than_10: bool
-    note: str
-
-
 @dataclass(frozen=True)
 class _Variant:
     """The tests of a variant, and why none of them is shown, or ""."""
 
     id: str
-    tests: Sequence[BiasRow]
+    tests: Sequence[BiasRecord]
     reason: str
 
 
 def declared_tests(
-    tests: Sequence[BiasRow], outcomes: Sequence[Outcome], variants: Mapping[str, str]
-) -> list[BiasRow]:
+    tests: Sequence[BiasRecord], outcomes: Sequence[Outcome], variants: Mapping[str, str]
+) -> list[BiasRecord]:
     """The tests of the outcomes and variants, every one, in the order of the two.
 
     They are what the table's CSV holds: the table itself leaves out, and joins.
@@ -102,7 +85,7 @@ def declared_tests(
 
 
 def bias_table(
-    tests: Sequence[BiasRow],
+    tests: Sequence[BiasRecord],
     outcomes: Sequence[Outcome],
     variants: Mapping[str, str],
     weights: Sequence[Weight] = (),
@@ -143,7 +126,7 @@ def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
     return (*NOTES, *(note for mark, note in marks.items() if mark in marked))
 
 
-def _variants(own: Sequence[BiasRow], pooled: Mapping, main: str) -> list[_Variant]:
+def _variants(own: Sequence[BiasRecord], pooled: Mapping, main: str) -> list[_Variant]:
     """The variants of an outcome in their order, each with its tests."""
     found = []
     for variant, group in groupby(own, key=lambda test: test.variant):
@@ -171,16 +154,16 @@ def _outcome_rows(found: Sequence[_Variant], variants, names, main: str) -> list
     return rows
 
 
-def _made(test: BiasRow) -> bool:
+def _made(test: BiasRecord) -> bool:
     return test.bias is not None or test.statistic is not None
 
 
-def _why_not(tests: Sequence[BiasRow]) -> str:
+def _why_not(tests: Sequence[BiasRecord]) -> str:
     """Why tests could not be made, each reason once."""
     return "; ".join(dict.fromkeys(test.note.removesuffix(NOT_TESTED) for test in tests))
 
 
-def _quiet(name: str, tests: Sequence[BiasRow], reason: str) -> Row:
+def _quiet(name: str, tests: Sequence[BiasRecord], reason: str) -> Row:
     """A row for variants in which nothing is shown; of their studies, the range."""
     most: dict[str, int] = {}
     for test in tests:  # a test may leave out studies that its variant has
@@ -189,7 +172,7 @@ def _quiet(name: str, tests: Sequence[BiasRow], reason: str) -> Row:
     return Row((name, "", spread(most.values()), *empty, sentence(reason)), "quiet")
 
 
-def _row(test: BiasRow, variant: str, names: Mapping[str, str]) -> Row:
+def _row(test: BiasRecord, variant: str, names: Mapping[str, str]) -> Row:
     made = _made(test)
     name = names.get(test.test, sentence(test.test.replace("_", " ")))
     cells = (
@@ -205,13 +188,13 @@ def _row(test: BiasRow, variant: str, names: Mapping[str, str]) -> Row:
     return Row(cells, "body" if made or variant else "quiet")
 
 
-def _slope(test: BiasRow) -> str:
+def _slope(test: BiasRecord) -> str:
     if test.bias is None:
         return NONE
     return significant(test.bias) + ("" if test.se is None else f" ({significant(test.se)})")
 
 
-def _remark(test: BiasRow) -> str:
+def _remark(test: BiasRecord) -> str:
     """What the test had to say, without what the marks say."""
     marked = (FEWER_THAN_10, OWN_TEST) if test.test == OWN else (FEWER_THAN_10,)
     notes = test.note.removesuffix(NOT_TESTED).split("; ")
