@@ -31,6 +31,7 @@ from forestry.diagnostics import (
 from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.records import read_records, write_records
+from forestry.results import BiasRecord
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import trim_and_fill
 
