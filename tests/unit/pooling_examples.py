@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from forestry.effects import study_effects
+from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.pool import pool_outcome
 from forestry.review import Review, scale_of
 from forestry.rows import NUMBERS, read_table
@@ -99,11 +100,11 @@ def review(folder=ROOT):
 @cache
 def bundled_effects(outcome, folder=ROOT):
     return study_effects(
-        read_table(review(folder).sheet(outcome)), review(folder).effects_settings(outcome)
+        read_table(review(folder).sheet(outcome)), effects_settings(review(folder), outcome)
     )
 
 
 @cache
 def bundled(outcome, folder=ROOT):
     """An outcome of a bundled review, from its sheet to its pooled results."""
-    return pool_outcome(bundled_effects(outcome, folder), review(folder).pool_settings(outcome))
+    return pool_outcome(bundled_effects(outcome, folder), pool_settings(review(folder), outcome))

@@ -26,6 +26,7 @@ from forestry.consistency import (
     read_printed,
 )
 from forestry.effects import study_effects
+from forestry.jobs.statistics import effects_settings
 from forestry.records import read_records, write_records
 from forestry.review import Review
 from forestry.rows import read_table
@@ -66,7 +67,7 @@ def chi2_tail(x: float, df: int) -> float:
 def with_sheet() -> dict[tuple[str, str, str], Finding]:
     review = Review(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT / "resources")
     effects = {
-        outcome: study_effects(read_table(review.sheet(outcome)), review.effects_settings(outcome))
+        outcome: study_effects(read_table(review.sheet(outcome)), effects_settings(review, outcome))
         for outcome in review.outcomes
     }
     refs = {study["ref"]: name for name, study in review.studies.items()}

@@ -30,6 +30,7 @@ from forestry.diagnostics import (
 )
 from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
+from forestry.jobs.statistics import bias_settings, influence_settings, trim_and_fill_settings
 from forestry.records import read_records, write_records
 from forestry.results import BiasRecord
 from forestry.scales import harmonic_mean, to_display
@@ -338,12 +339,12 @@ def test_without_an_estimator_nothing_is_filled():
 @pytest.mark.parametrize("outcome", ["muscle_pr", "vte", "mmt8_change", "time_to_relapse"])
 def test_the_bundled_review_has_its_rows(outcome, tmp_path):
     studies, found = bundled_effects(outcome), bundled(outcome)
-    rows = influence_rows(studies, found.weights, review().influence_settings(outcome))
+    rows = influence_rows(studies, found.weights, influence_settings(review(), outcome))
     main = {row.k for row in found.estimates if row.variant == "main"}
     assert {len(rows)} == (main if main > {1} or max(main) > 1 else {0})
-    tests = bias_rows(studies, found.weights, review().bias_settings(outcome))
-    assert {row.variant for row in tests} == set(review().bias_settings(outcome)["variants"])
-    added = trim_and_fill_rows(studies, found.weights, review().trim_and_fill_settings(outcome))
+    tests = bias_rows(studies, found.weights, bias_settings(review(), outcome))
+    assert {row.variant for row in tests} == set(bias_settings(review(), outcome)["variants"])
+    added = trim_and_fill_rows(studies, found.weights, trim_and_fill_settings(review(), outcome))
     assert [row.k for row in added] == [row.k for row in tests if row.test == "egger"]
     for record, table in ((InfluenceRow, rows), (BiasRecord, tests), (TrimAndFillRow, added)):
         write_records(tmp_path / "table.csv", record, table)

@@ -14,6 +14,7 @@ from pooling_examples import (
 from scipy.special import stdtrit
 
 from forestry.effects import study_effects
+from forestry.jobs.statistics import effects_settings
 from forestry.records import read_records, write_records
 from forestry.results import StudyEffect
 from forestry.rows import read_table
@@ -389,7 +390,7 @@ def test_attributes_of_studies_are_rows_of_an_outcome():
 
 @pytest.mark.parametrize("outcome", review().outcomes)
 def test_the_bundled_review_has_an_effect_or_a_reason_for_each_row(outcome):
-    settings = review().effects_settings(outcome)
+    settings = effects_settings(review(), outcome)
     found = study_effects(read_table(review().sheet(outcome)), settings)
     assert [effect.study_id for effect in found] == settings["studies"]
     for effect in found:

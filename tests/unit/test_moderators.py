@@ -13,6 +13,8 @@ from pooling_examples import bundled, bundled_effects, review
 
 from forestry.figures.bubble import draw_bubble
 from forestry.figures.bubble_layout import BubbleSettings, bubble_layout
+from forestry.jobs.drawings import bubble_settings
+from forestry.jobs.statistics import metaregression_settings
 from forestry.moderators import FEW, RegressionTerm, fit_model, regression_terms
 from forestry.records import read_records, write_records
 from forestry.review import Review
@@ -46,7 +48,7 @@ def bcg(**declared) -> Review:
 
 
 def rows_of(declared: Review) -> list[RegressionTerm]:
-    settings = declared.metaregression_settings("tuberculosis")
+    settings = metaregression_settings(declared, "tuberculosis")
     return regression_terms(bcg_effects(), bcg_weights(), settings)
 
 
@@ -266,11 +268,11 @@ def test_one_model_that_cannot_be_fitted_hinders_no_other():
 def test_a_job_knows_the_values_that_it_uses_and_no_others():
     models = {"latitude": ["latitude"], "both": ["latitude", "allocation"]}
     declared = bcg(models=models, groups={"random": "Random"})
-    settings = declared.metaregression_settings("tuberculosis")
+    settings = metaregression_settings(declared, "tuberculosis")
     assert set(settings["moderators"]) == {"latitude", "allocation"}
     assert settings["moderators"]["latitude"]["hart1977"] == 52.0
     assert settings["moderators"]["allocation"]["hart1977"] == "random"
-    drawn = declared.bubble_settings("tuberculosis_latitude")
+    drawn = bubble_settings(declared, "tuberculosis_latitude")
     assert drawn["regression"]["models"] == {"latitude": ["latitude"]}
     assert set(drawn["regression"]["moderators"]) == {"latitude"}
     assert drawn["figure"]["moderator_unit"] == "degrees from the equator"
@@ -278,7 +280,7 @@ def test_a_job_knows_the_values_that_it_uses_and_no_others():
 
 
 def test_a_study_that_the_variant_leaves_out_gives_no_value():
-    settings = bcg(variant="random_allocation").metaregression_settings("tuberculosis")
+    settings = metaregression_settings(bcg(variant="random_allocation"), "tuberculosis")
     assert len(settings["moderators"]["latitude"]) == 7
     rows = regression_terms(bcg_effects(), bcg_weights(), settings)
     assert {(row.variant, row.k, row.left_out) for row in rows if row.model == "latitude"} == {
@@ -293,11 +295,11 @@ def test_a_study_without_a_value_gives_none(tmp_path):
     other = Review(bcg().config, tmp_path)
     shutil.copytree(BCG / "resources/extraction", tmp_path / "extraction")
     (tmp_path / "studies.csv").write_text(studies.replace("1948,random,44", "1948,random,"))
-    settings = other.metaregression_settings("tuberculosis")
+    settings = metaregression_settings(other, "tuberculosis")
     assert "aronson1948" not in settings["moderators"]["latitude"]
     assert settings["moderators"]["allocation"]["aronson1948"] == "random"
     for bubble, is_same in (("tuberculosis_allocation", True), ("tuberculosis_latitude", False)):
-        assert (other.bubble_settings(bubble) == bcg().bubble_settings(bubble)) is is_same
+        assert (bubble_settings(other, bubble) == bubble_settings(bcg(), bubble)) is is_same
     rows = regression_terms(bcg_effects(), bcg_weights(), settings)
     assert {(r.k, r.left_out) for r in rows if r.model == "latitude"} == {(12, 1)}
 
@@ -309,6 +311,6 @@ def test_models_of_one_column_alone_are_drawn():
 
 def test_the_default_columns_have_their_types():
     assert "studies" not in review(ROOT).config
-    moderators = review(ROOT).metaregression_settings("muscle_pr")["moderators"]
+    moderators = metaregression_settings(review(ROOT), "muscle_pr")["moderators"]
     assert {type(value) for value in moderators["n_ig"].values()} == {float}
     assert set(moderators["route"].values()) <= {"iv", "sc", "mixed"}

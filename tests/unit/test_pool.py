@@ -29,6 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, stdtrit
 
 from forestry.influence import studentized_residuals
+from forestry.jobs.statistics import pool_settings
 from forestry.models import Pooling, Studies, pool
 from forestry.records import read_records, write_records
 from forestry.results import Estimate, HeterogeneityTest, Weight
@@ -534,7 +535,7 @@ def test_of_few_studies_none_can_be_left_out(k):
 
 def test_the_bundled_variants_pool_whom_they_do_not_leave_out():
     outcome = "muscle_pr"
-    settings = review().pool_settings(outcome)
+    settings = pool_settings(review(), outcome)
     found = bundled(outcome)
     assert {row.variant for row in found.estimates} == set(settings["variants"])
     assert any(variant["leave_one_out"] for variant in settings["variants"].values())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forestry.jobs.documents import figure_category, figure_labels
 from forestry.review import Review
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,23 +26,23 @@ def seen(text: str) -> str:
 
 
 def test_a_figure_is_listed_by_number_outcome_and_variant(review):
-    assert {key: seen(text) for key, text in review.figure_labels("S5").items()} == {
+    assert {key: seen(text) for key, text in figure_labels(review, "S5").items()} == {
         "Figure": "S 5",
         "Outcome": review.config["outcomes"]["muscle_pr_vs_control"]["label"],
         "Variant": "randomised trials only",
     }
-    assert seen(review.figure_labels("3")["Variant"]) == "main analysis"
-    assert seen(review.figure_labels("1")["Variant"]) == ""  # a flow of records has none
-    assert seen(review.figure_labels("S56")["Variant"]) == "subgroups by route"
+    assert seen(figure_labels(review, "3")["Variant"]) == "main analysis"
+    assert seen(figure_labels(review, "1")["Variant"]) == ""  # a flow of records has none
+    assert seen(figure_labels(review, "S56")["Variant"]) == "subgroups by route"
 
 
 def test_a_figure_stands_under_its_annexure(review):
-    assert review.figure_category("1") == "Figures of the main text"
-    assert review.figure_category("S1") == "Annexure 1: Muscle power"
+    assert figure_category(review, "1") == "Figures of the main text"
+    assert figure_category(review, "S1") == "Annexure 1: Muscle power"
 
 
 def test_numbers_sort_as_texts(review):
-    numbers = [review.figure_labels(figure)["Figure"] for figure in review.figures]
+    numbers = [figure_labels(review, figure)["Figure"] for figure in review.figures]
     assert len(set(map(len, numbers[5:]))) == 1  # S 1 to S58
 
 
@@ -60,6 +61,6 @@ def test_no_list_gets_a_switch(review):
     """With one such label the report makes a switch, and fails to show rows that lack a value."""
     lists = defaultdict(list)
     for id, figure in review.figures.items():
-        lists[review.figure_category(id), figure.kind].append(review.figure_labels(id))
+        lists[figure_category(review, id), figure.kind].append(figure_labels(review, id))
     assert any(len(listed) == 2 for listed in lists.values())
     assert [place for place, listed in lists.items() if len(switches(listed)) == 1] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.provenance import PACKAGE, code_of
 from forestry.review import Review
 from forestry.selection import left_out
@@ -27,7 +28,7 @@ def copy(tmp_path) -> Path:
 
 def settings(review: Review) -> dict[str, tuple]:
     return {
-        outcome: (review.effects_settings(outcome), review.pool_settings(outcome))
+        outcome: (effects_settings(review, outcome), pool_settings(review, outcome))
         for outcome in review.outcomes
     }
 
@@ -108,10 +109,10 @@ def test_a_design_is_seen_by_the_outcomes_that_hold_the_study(copy):
 
 def test_the_order_of_rows_is_seen(copy):
     path = copy / "resources/extraction/vte.csv"
-    before = review(copy).effects_settings("vte")
+    before = effects_settings(review(copy), "vte")
     header, *rows = path.read_text().splitlines(keepends=True)
     path.write_text("".join([header, *reversed(rows)]))
-    assert review(copy).effects_settings("vte")["rows"] != before["rows"]
+    assert effects_settings(review(copy), "vte")["rows"] != before["rows"]
 
 
 def test_parts_of_a_combined_variant_apply_together():

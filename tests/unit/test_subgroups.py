@@ -21,6 +21,7 @@ from scipy.special import chdtrc
 
 from forestry.effects import study_effects
 from forestry.heterogeneity import between_groups_common_tau2
+from forestry.jobs.statistics import subgroup_effects_settings, subgroup_settings
 from forestry.models import Pooling
 from forestry.pool import left_out
 from forestry.records import read_records, write_records
@@ -65,9 +66,9 @@ def bcg_groups():
 def bundled_steps(outcome, folder=ROOT):
     declared = review(folder)
     studies = study_effects(
-        read_table(declared.sheet(outcome)), declared.subgroup_effects_settings(outcome)
+        read_table(declared.sheet(outcome)), subgroup_effects_settings(declared, outcome)
     )
-    return studies, declared.subgroup_settings(outcome)
+    return studies, subgroup_settings(declared, outcome)
 
 
 # BCG by allocation ------------------------------------------------------------------------
@@ -348,8 +349,8 @@ def test_tests_survive_their_file(tmp_path):
 def test_a_step_holds_its_studies_alone_pooled_or_not():
     bundled = review(ROOT)
     table = read_table(bundled.sheet("muscle_pr"))
-    studies = study_effects(table, bundled.subgroup_effects_settings("muscle_pr"))
-    settings = bundled.subgroup_settings("muscle_pr")
+    studies = study_effects(table, subgroup_effects_settings(bundled, "muscle_pr"))
+    settings = subgroup_settings(bundled, "muscle_pr")
     weights = pool_steps(studies, settings).pooled.weights
     for step in settings["steps"]:
         held = in_step(studies, weights, "muscle_pr", step["name"])

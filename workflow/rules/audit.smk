@@ -31,7 +31,7 @@ rule audit:
     conda:
         "../envs/forestry.yaml"
     params:
-        settings=REVIEW.audit_settings(),
+        settings=documents.audit_settings(REVIEW),
         code=code("audit.py"),
     script:
         "../scripts/audit.py"

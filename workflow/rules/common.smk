@@ -10,6 +10,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from forestry.gate import GateClosed, pass_gate
+from forestry.jobs import documents, drawings, statistics
 from forestry.provenance import code_of, digest_of
 from forestry.review import Review
 
@@ -54,63 +55,63 @@ def sheet(wildcards):
 
 
 def effects_settings(wildcards):
-    return REVIEW.effects_settings(wildcards.outcome)
+    return statistics.effects_settings(REVIEW, wildcards.outcome)
 
 
 def pool_settings(wildcards):
-    return REVIEW.pool_settings(wildcards.outcome)
+    return statistics.pool_settings(REVIEW, wildcards.outcome)
 
 
 def diagnose_settings(wildcards):
     return {
-        "influence": REVIEW.influence_settings(wildcards.outcome),
-        "bias": REVIEW.bias_settings(wildcards.outcome),
-        "trim_and_fill": REVIEW.trim_and_fill_settings(wildcards.outcome),
+        "influence": statistics.influence_settings(REVIEW, wildcards.outcome),
+        "bias": statistics.bias_settings(REVIEW, wildcards.outcome),
+        "trim_and_fill": statistics.trim_and_fill_settings(REVIEW, wildcards.outcome),
     }
 
 
 def subgroup_effects_settings(wildcards):
-    return REVIEW.subgroup_effects_settings(wildcards.outcome)
+    return statistics.subgroup_effects_settings(REVIEW, wildcards.outcome)
 
 
 def subgroup_settings(wildcards):
-    return REVIEW.subgroup_settings(wildcards.outcome)
+    return statistics.subgroup_settings(REVIEW, wildcards.outcome)
 
 
 def forest_settings(wildcards):
-    return REVIEW.forest_settings(wildcards.figure)
+    return drawings.forest_settings(REVIEW, wildcards.figure)
 
 
 def funnel_settings(wildcards):
-    return REVIEW.funnel_settings(wildcards.figure)
+    return drawings.funnel_settings(REVIEW, wildcards.figure)
 
 
 def diagnostic_plot_settings(wildcards):
-    return REVIEW.diagnostic_plot_settings(wildcards.outcome)
+    return drawings.diagnostic_plot_settings(REVIEW, wildcards.outcome)
 
 
 def subgroup_forest_settings(wildcards):
-    return REVIEW.subgroup_forest_settings(wildcards.figure)
+    return drawings.subgroup_forest_settings(REVIEW, wildcards.figure)
 
 
 def metaregression_settings(wildcards):
-    return REVIEW.metaregression_settings(wildcards.outcome)
+    return statistics.metaregression_settings(REVIEW, wildcards.outcome)
 
 
 def bubble_settings(wildcards):
-    return REVIEW.bubble_settings(wildcards.bubble)
+    return drawings.bubble_settings(REVIEW, wildcards.bubble)
 
 
 def table_settings(wildcards):
-    return REVIEW.table_settings(wildcards.table)
+    return documents.table_settings(REVIEW, wildcards.table)
 
 
 def figure_category(wildcards):
-    return REVIEW.figure_category(wildcards.figure)
+    return documents.figure_category(REVIEW, wildcards.figure)
 
 
 def figure_labels(wildcards):
-    return REVIEW.figure_labels(wildcards.figure)
+    return documents.figure_labels(REVIEW, wildcards.figure)
 
 
 def outcome_labels(wildcards):
@@ -118,7 +119,7 @@ def outcome_labels(wildcards):
 
 
 def bubble_labels(wildcards):
-    return REVIEW.bubble_labels(wildcards.bubble)
+    return documents.bubble_labels(REVIEW, wildcards.bubble)
 
 
 def table_labels(wildcards):

@@ -135,7 +135,7 @@ rule traffic_light:
     conda:
         "../envs/forestry.yaml"
     params:
-        settings=REVIEW.label_settings(),
+        settings=documents.label_settings(REVIEW),
         code=code("quality_plots.py"),
     script:
         "../scripts/quality_plots.py"

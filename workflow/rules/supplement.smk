@@ -29,7 +29,7 @@ rule legends:
         settings={
             "outcomes": list(REVIEW.outcomes),
             "subgrouped": list(REVIEW.subgrouped),
-            "figures": REVIEW.legend_settings(),
+            "figures": documents.legend_settings(REVIEW),
         },
         code=code("legends.py"),
     script:
@@ -49,7 +49,7 @@ rule supplement_pdf:
     conda:
         "../envs/forestry.yaml"
     params:
-        settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+        settings={**documents.supplement_settings(REVIEW), "figures": "results/figures"},
         code=code("supplement_pdf.py"),
     script:
         "../scripts/supplement_pdf.py"
@@ -67,7 +67,7 @@ rule supplement_docx:
     conda:
         "../envs/forestry.yaml"
     params:
-        settings={**REVIEW.supplement_settings(), "figures": "results/figures"},
+        settings={**documents.supplement_settings(REVIEW), "figures": "results/figures"},
         code=code("supplement_docx.py"),
     script:
         "../scripts/supplement_docx.py"

@@ -1,0 +1,77 @@
+"""What the jobs that draw are told beside the numbers: names, units, arms, groups."""
+
+from __future__ import annotations
+
+from forestry.jobs.statistics import regression_settings, trim_and_fill_settings
+from forestry.review import Review
+
+
+def forest_settings(review: Review, figure: str) -> dict:
+    """What a forest plot says beside its numbers: labels, units, arms."""
+    drawn = review.figures[figure]
+    return {
+        "outcome": drawn.outcome,
+        "variant": drawn.variant,
+        **words_on_figures(review, drawn.outcome),
+        **review.config.get("figures", {}),
+    }
+
+
+def funnel_settings(review: Review, figure: str) -> dict:
+    """What a funnel plot says beside its numbers, and whether it fills in missing studies."""
+    drawn = review.figures[figure]
+    words = words_on_figures(review, drawn.outcome)
+    declared = review.config.get("bias", {}).get("trim_and_fill", {})
+    filling = {
+        **trim_and_fill_settings(review, drawn.outcome),
+        "variant": drawn.variant,
+        "in_funnels": declared.get("in_funnels", False),
+    }
+    plot = {"outcome": drawn.outcome, "variant": drawn.variant, **words}
+    return {
+        "plot": plot,
+        "filling": filling if filling["in_funnels"] else {"in_funnels": False},
+    }
+
+
+def diagnostic_plot_settings(review: Review, outcome: str) -> dict:
+    """What the influence plot and the Baujat plot of an outcome say beside their numbers."""
+    main = next(iter(review.config["variants"]))
+    return {"outcome": outcome, "variant": main, **words_on_figures(review, outcome)}
+
+
+def subgroup_forest_settings(review: Review, figure: str) -> dict:
+    """As `forest_settings`, with the names of the groups."""
+    declared = review.config["subgroups"][review.figures[figure].outcome]
+    return {**forest_settings(review, figure), "groups": dict(declared.get("groups", {}))}
+
+
+def bubble_settings(review: Review, bubble: str) -> dict:
+    """The one model that a bubble plot draws, and what the plot says beside its numbers."""
+    outcome, model = review.bubbles[bubble]
+    declared = review.config["metaregression"][outcome]
+    (moderator,) = declared["models"][model]
+    regression = regression_settings(review, outcome, {model: [moderator]})
+    values = set(regression["moderators"][moderator].values())
+    groups = declared.get("groups", {}).items()
+    figure = {
+        **words_on_figures(review, outcome),
+        "labels": {},  # it names no study
+        "outcome": outcome,
+        "variant": regression["variant"],
+        "moderator": moderator,
+        "moderator_label": declared.get("labels", {}).get(moderator, ""),
+        "moderator_unit": review.study_columns[moderator].get("unit", ""),
+        "groups": {value: name for value, name in groups if value in values},
+    }
+    return {"model": model, "regression": regression, "figure": figure}
+
+
+def words_on_figures(review: Review, outcome: str) -> dict:
+    declared = review.config["outcomes"][outcome]
+    wanted = ("measure", "unit", "direction", "arms", "favours")
+    return {
+        "title": declared["label"],
+        "labels": {row["study_id"]: review.label(row) for row in review.rows(outcome)},
+        **{key: declared[key] for key in wanted if key in declared},
+    }
