@@ -1,0 +1,1 @@
+"""Rows that no source gives, solved from the pooled results that a review publishes."""
