@@ -38,13 +38,20 @@ class Workspace:
     workflow: Path
     review: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+
+    def command(self, *arguments: str) -> list:
+        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
+        return [*snakemake, "--directory", self.review, "--cores", "2", *arguments]
+
     def run(self, *arguments: str, check: bool = True) -> Run:
         """Run Snakemake on the review; its jobs are read from what it prints."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
         done = subprocess.run(
-            [*command, "--directory", self.review, "--cores", "2", *arguments],
+            self.command(*arguments),
             cwd=self.workflow,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"},
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

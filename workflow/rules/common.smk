@@ -13,14 +13,21 @@ from forestry.gate import GateClosed, pass_gate
 from forestry.jobs import documents, drawings, statistics
 from forestry.provenance import code_of, digest_of
 from forestry.review import Review
+from forestry.running import StillAtWork, enter
 
 RESOURCES = Path("resources")
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+MARKS = Path(".snakemake/forestry")
 
 try:
-    pass_gate(config, RESOURCES, SCHEMA, Path(".snakemake/forestry"))
-except GateClosed as closed:
-    raise WorkflowError(str(closed))
+    if workflow.is_main_process and enter(Path(), MARKS):
+        print(
+            "A run here was killed: what it left unfinished is made again.",
+            file=sys.stderr,
+        )
+    pass_gate(config, RESOURCES, SCHEMA, MARKS)
+except (GateClosed, StillAtWork) as stopped:
+    raise WorkflowError(str(stopped))
 
 REVIEW = Review(config, RESOURCES)
 KINDS = ["prisma_flow", "forest", "subgroup_forest", "funnel"]

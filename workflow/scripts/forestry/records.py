@@ -15,6 +15,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
+from forestry.atomic import replacing
+
 Record = TypeVar("Record")
 
 
@@ -36,7 +38,7 @@ def read_records(path: str | Path, record: type[Record]) -> list[Record]:
 def write_records(path: str | Path, record: type[Record], rows: Iterable[Record]) -> None:
     """Write dataclasses of type `record` as a table, header first, in the given order."""
     columns = _columns(record)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         table.writerows([_format(getattr(row, column)) for column in columns] for row in rows)
@@ -92,7 +94,7 @@ def collate(paths: Iterable[str | Path], output: str | Path) -> None:
     Raises ValueError, naming the file, where a header differs from the first one.
     """
     first = None
-    with open(output, "w", encoding="utf-8", newline="") as joined:
+    with replacing(output) as part, open(part, "w", encoding="utf-8", newline="") as joined:
         for path in paths:
             header, _, rows = Path(path).read_text(encoding="utf-8").partition("\n")
             if first is None:
