@@ -22,10 +22,13 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/supplement.smk"
+include: "workflow/rules/resampling.smk"
+include: "workflow/rules/bootstrap.smk"
 
 
 localrules:
     all,
+    bootstrap,
 
 
 rule all:

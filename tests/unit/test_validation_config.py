@@ -19,6 +19,7 @@ from forestry import (
     outliers,
     rows,
 )
+from forestry.bootstrap import intervals, targets
 from forestry.faults import Fault
 from forestry.figures import prisma_flow
 from forestry.tables import characteristics
@@ -100,6 +101,13 @@ metaregression:
     models: {size: [n_ig], route: [route], both: [route, age_mean]}
     labels: {n_ig: Patients}
     groups: {sc: Subcutaneous}
+bootstrap:
+  replicates: 1000
+  seed: 1
+  kinds: [parametric]
+  intervals: [bca]
+  variants: [no_outliers]
+  chunks: 4
 bias: {tests: [egger, peters], fewest_studies: 10, trim_and_fill: {estimator: L0, side: left}}
 tables:
   "1":
@@ -326,6 +334,8 @@ def test_a_missing_key_is_a_fault(path):
         ("metaregression.response.models.size", "n_ig", "must be a list, not text"),
         ("metaregression.response.models.size", [], "must not be empty"),
         ("metaregression.response.models.size", ["n_ig", "n_ig"], "must not name the same twice"),
+        ("bootstrap.replicates", 100, "must be 200 or more"),
+        ("bootstrap.chunks", 0, "must be 1 or more"),
         ("bias.fewest_studies", 2, "must be 3 or more"),
         ("figures.width_mm", "174", "must be a number, not text"),
         ("figures.width_mm", 20, "must be 85 or more"),
@@ -479,6 +489,8 @@ def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
             {"models": {"size": ["n_ig"]}},
             "unknown outcome; the nearest known one is response",
         ),
+        ("bootstrap.variants", ["bth"], "the nearest known one is both"),
+        ("bootstrap.variants", ["each"], "leaves out one study at a time"),
         ("metaregression.response.variant", "bth", "the nearest known one is both"),
         ("metaregression.response.variant", "each", "leaves out one study at a time"),
         ("metaregression.response.models.size", ["n_gi"], "the nearest known one is n_ig"),
@@ -801,6 +813,12 @@ def test_the_words_that_are_allowed_are_those_that_the_library_knows(path, known
 def test_the_tests_of_small_study_effects_are_those_of_the_library():
     tests = SCHEMA_TEXT["properties"]["bias"]["properties"]["tests"]["items"]["enum"]
     assert set(tests) == {name for known in diagnostics.TESTS.values() for name in known}
+
+
+def test_the_choices_of_the_bootstrap_are_those_of_the_library():
+    words = SCHEMA_TEXT["properties"]["bootstrap"]["properties"]
+    assert words["kinds"]["items"]["enum"] == list(targets.KINDS)
+    assert words["intervals"]["items"]["enum"] == list(intervals.INTERVALS)
 
 
 def test_the_choices_of_meta_regressions_are_those_of_the_library():

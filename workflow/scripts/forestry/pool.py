@@ -97,7 +97,7 @@ def pool_part(
     if len(kept) < 2:
         estimates, models = (_not_pooled(part, effects, kept),), None
     else:
-        models = pool(_studies(kept), pooling)
+        models = pool(studies_of(kept), pooling)
         estimates = _estimates(part, kept, models, pooling)
     return Pooled(
         estimates,
@@ -106,7 +106,8 @@ def pool_part(
     )
 
 
-def _studies(kept: Sequence[StudyEffect]) -> Studies:
+def studies_of(kept: Sequence[StudyEffect]) -> Studies:
+    """The arrays of studies to pool, one or more, all of one measure."""
     columns = ("events", "total", "control_events", "control_total", "yi", "vi")
     arrays = {name: _column(kept, name) for name in columns}
     return Studies(**arrays, measure=kept[0].measure)

@@ -50,6 +50,10 @@ class Declaration:
         return self._section("tables")
 
     @property
+    def bootstrap(self) -> Mapping:
+        return mapping(mapping(self.config).get("bootstrap"))
+
+    @property
     def annexures(self) -> tuple[str, ...]:
         return tuple(map(str, mapping(mapping(self.config).get("annexures"))))
 

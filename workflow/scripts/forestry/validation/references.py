@@ -73,6 +73,7 @@ class _References:
         for outcome, about in self.declared.metaregression.items():
             yield from self._metaregression(outcome, about)
         yield from self._bubbles()
+        yield from self._bootstrap()
         yield from self._tables()
         yield from self._like_named("tables", self.declared.tables)
         yield from self._members()
@@ -228,12 +229,7 @@ class _References:
         if outcome not in self.declared.outcomes:
             yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
         variant = text(about, "variant") or "main"
-        if variant not in self.declared.variants:
-            rule = unknown("variant", variant, self.declared.variants)
-            yield _fault(f"{place}.variant", variant, rule)
-        elif "leave_one_out" in self.declared.variants[variant]:
-            rule = "leaves out one study at a time: it has no studies of its own"
-            yield _fault(f"{place}.variant", variant, rule)
+        yield from self._variant_with_studies(f"{place}.variant", variant)
         yield from self._residual_tau2(place, outcome, about)
         yield from self._moderators(place, about)
 
@@ -275,6 +271,18 @@ class _References:
                 if other != place:
                     rule = f"its bubble plot would have the name of that of {other}"
                     yield _fault(place, "", rule)
+
+    def _bootstrap(self) -> Iterator[Fault]:
+        """The variants that are bootstrapped have studies of their own."""
+        for variant in texts(self.declared.bootstrap, "variants"):
+            yield from self._variant_with_studies("bootstrap.variants", variant)
+
+    def _variant_with_studies(self, place: str, variant: str) -> Iterator[Fault]:
+        if variant not in self.declared.variants:
+            yield _fault(place, variant, unknown("variant", variant, self.declared.variants))
+        elif "leave_one_out" in self.declared.variants[variant]:
+            rule = "leaves out one study at a time: it has no studies of its own"
+            yield _fault(place, variant, rule)
 
     def _step(self, place: str, step: Mapping) -> Iterator[Fault]:
         by = text(step, "by")

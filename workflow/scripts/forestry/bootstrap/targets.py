@@ -1,0 +1,92 @@
+"""What is bootstrapped in an outcome: its variants, and the differences between subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from forestry.models import Pooling
+from forestry.pool import left_out
+from forestry.results import StudyEffect
+
+KINDS = ("nonparametric", "parametric")
+QUANTITIES = ("estimate", "tau2", "i2")
+DIFFERENCE = "subgroup_difference"
+CONVERGED = "converged"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A variant's studies in one part, or those of a subgroup and of its reference in two.
+
+    `variant` is the subgroup step where there are two; `group` and `reference` are empty
+    where there is one.
+    """
+
+    variant: str
+    group: str
+    reference: str
+    pooling: Pooling
+    parts: tuple[tuple[StudyEffect, ...], ...]
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        return QUANTITIES if len(self.parts) == 1 else (DIFFERENCE,)
+
+    @property
+    def k(self) -> int:
+        return sum(map(len, self.parts))
+
+    def unfit(self, kind: str) -> str:
+        """Why there are no replicates of a kind, or "" where there are."""
+        fewest = min(map(len, self.parts))
+        if fewest < 2:
+            if len(self.parts) > 1:
+                return "a group of fewer than two studies: not bootstrapped"
+            return "one study: not bootstrapped" if fewest else "no study: nothing to bootstrap"
+        haenszel = self.pooling.model == "mantel_haenszel" and self.pooling.select != "random"
+        if kind == "parametric" and haenszel and len(self.parts) == 1:
+            return "effects are drawn, not counts: no common effect of Mantel and Haenszel"
+        return ""
+
+
+def targets_of(
+    effects: Sequence[StudyEffect], subgroup_effects: Sequence[StudyEffect], settings: Mapping
+) -> list[Target]:
+    """The targets of an outcome, in the order of the declaration.
+
+    `settings` are those of `jobs.resampling.bootstrap_settings`; `subgroup_effects` are the
+    outcome's effects on the scale of its subgroups, or none.
+    """
+    pooling = Pooling(**settings["pooling"])
+    whole = [
+        Target(name, "", "", pooling, (_kept(effects, variant, pooling),))
+        for name, variant in settings["variants"].items()
+    ]
+    return whole + _differences(subgroup_effects, settings["subgroups"])
+
+
+def _kept(effects, variant: Mapping, pooling: Pooling) -> tuple[StudyEffect, ...]:
+    reasons = left_out(effects, variant, pooling)
+    return tuple(effect for effect in effects if effect.study_id not in reasons)
+
+
+def _differences(effects: Sequence[StudyEffect], subgroups: Mapping | None) -> list[Target]:
+    """Each later group of a step against its first."""
+    if not subgroups:
+        return []
+    pooling = Pooling(**subgroups["pooling"])
+    kept = _kept(effects, subgroups["variant"], pooling)
+    targets = []
+    for step in subgroups["steps"]:
+        group_of = step["groups"]
+        members = {
+            group: tuple(effect for effect in kept if group_of.get(effect.study_id) == group)
+            for group in step["order"]
+        }
+        reference, *others = step["order"]
+        targets += [
+            Target(step["name"], group, reference, pooling, (members[group], members[reference]))
+            for group in others
+        ]
+    return targets

@@ -1,0 +1,229 @@
+"""Both models of many data sets at once: what `forestry.models` gives of one, as arrays.
+
+B data sets of the same k studies are rows of arrays (B, k): bootstrap samples, or the
+variants of a multiverse. All of a model's fits advance together. What a data set leaves
+without a value is NaN in its row, never an error of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import xlogy
+
+from forestry.inverse_variance import NotConverged, pool_batch, tau2_batch
+from forestry.logistic_mixed import fit_random_batch
+from forestry.models import Pooling, Studies
+
+
+@dataclass(frozen=True, eq=False)
+class DataSets:
+    """B data sets of k studies, each array (k,) or (B, k); what the model does not use is NaN.
+
+    A study of multiplicity m, (B, k), counts m times, as in a bootstrap sample.
+    """
+
+    studies: Studies
+    multiplicity: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        return self.multiplicity.shape[0]
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """Sums over the studies, each as often as it counts, (B,)."""
+        return (self.multiplicity * values).sum(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class ManyModels:
+    """Both models of B data sets, (B,) each, on the scale of analysis; I2 is 0-1.
+
+    `common` of a mixed model is -inf or inf where no or all participants had the event.
+    `random` and `tau2` are NaN where the model has no maximum, or where its search did not
+    end (`converged` False); then nothing is known of the data set, `common` neither.
+    """
+
+    common: np.ndarray
+    common_se: np.ndarray
+    random: np.ndarray
+    random_se: np.ndarray
+    tau2: np.ndarray
+    i2: np.ndarray
+    converged: np.ndarray
+
+    def selected(self, select: str) -> np.ndarray:
+        """Whether the random-effects model is reported, by the rule of `forestry.pool`."""
+        by_rule = {"common": False, "random": True, "common_if_i2_zero": self.i2 != 0}[select]
+        return (by_rule | np.isnan(self.common)) & ~np.isnan(self.random)
+
+    def estimate(self, select: str) -> np.ndarray:
+        """The reported model's estimate, NaN where the search did not end."""
+        chosen = np.where(self.selected(select), self.random, self.common)
+        return np.where(self.converged, chosen, np.nan)
+
+
+def fit_many(data: DataSets, pooling: Pooling) -> ManyModels:
+    """Both models of each data set. Raises KeyError for a model that is not known.
+
+    Raises ValueError for a data set without studies.
+    """
+    return MODELS[pooling.model](data, pooling)
+
+
+# Inverse variance -----------------------------------------------------------------------------
+
+
+def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
+    yi, vi, m = data.studies.yi, data.studies.vi, data.multiplicity
+    common = pool_batch(yi, vi, 0.0, multiplicity=m)
+    tau2 = _tau2(yi, vi, m, pooling.tau2)
+    converged = ~np.isnan(tau2)
+    random = pool_batch(yi, vi, np.where(converged, tau2, 0.0), pooling.interval, m)
+    q = data.total((yi - common.estimate[:, None]) ** 2 / vi)
+    typical = _typical_variance(data, vi) if pooling.i2 == "tau2" else None
+    return ManyModels(
+        common=common.estimate,
+        common_se=common.se,
+        random=np.where(converged, random.estimate, np.nan),
+        random_se=np.where(converged, random.se, np.nan),
+        tau2=tau2,
+        i2=_i2_of_q(q, common.k - 1) if typical is None else _i2_of_tau2(tau2, typical),
+        converged=converged,
+    )
+
+
+def _tau2(yi, vi, m: np.ndarray, method: str) -> np.ndarray:
+    """tau2 of each row, NaN where its search fails: found by halving the rows."""
+    try:
+        return tau2_batch(yi, vi, method, m)
+    except NotConverged:
+        rows = m.shape[0]
+        if rows == 1:
+            return np.full(1, np.nan)
+        halves = slice(0, rows // 2), slice(rows // 2, rows)
+        return np.concatenate(
+            [_tau2(_rows(yi, half), _rows(vi, half), m[half], method) for half in halves]
+        )
+
+
+def _rows(values: np.ndarray, rows) -> np.ndarray:
+    return values if values.ndim == 1 else values[rows]
+
+
+def _i2_of_q(q, df) -> np.ndarray:
+    """I2 = max(0, (Q - df)/Q); 0 of a single study, and where Q is 0."""
+    return np.where(q > df, 1 - df / np.where(q > 0, q, 1.0), 0.0) * (df > 0)
+
+
+def _i2_of_tau2(tau2, typical) -> np.ndarray:
+    """I2 = tau2/(tau2 + v~); 0 of a single study, which has no typical variance."""
+    return np.where(np.isfinite(typical), tau2 / (tau2 + typical), 0.0)
+
+
+def _typical_variance(data: DataSets, vi) -> np.ndarray:
+    """Higgins & Thompson 2002, eq. 9; infinite of a single study."""
+    s1, s2, k = data.total(1 / vi), data.total(1 / vi**2), data.multiplicity.sum(axis=-1)
+    divisor = np.where(k > 1, s1 - s2 / s1, 1.0)
+    return np.where(k > 1, (k - 1) / divisor, np.inf)
+
+
+# Mantel-Haenszel ------------------------------------------------------------------------------
+
+
+def _mantel_haenszel(data: DataSets, pooling: Pooling) -> ManyModels:
+    """Random effects by inverse variance; the common effect has no standard error here."""
+    found = _inverse_variance(data, pooling)
+    r, s = _ratio_parts(data.studies)
+    r, s = data.total(r), data.total(s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        common = r / s
+        if data.studies.measure != "risk_difference":
+            common = np.where((r > 0) & (s > 0), np.log(common), np.nan)
+    none = np.full(data.rows, np.nan)
+    parts = (found.random, found.random_se, found.tau2, found.i2, found.converged)
+    return ManyModels(common, none, *parts)
+
+
+def _ratio_parts(studies: Studies) -> tuple[np.ndarray, np.ndarray]:
+    """Each study's R and S, of which the pooled effect is sum R / sum S."""
+    a, n1, c, n2 = studies.events, studies.total, studies.control_events, studies.control_total
+    n = n1 + n2
+    if studies.measure == "risk_ratio":
+        return a * n2 / n, c * n1 / n
+    if studies.measure == "odds_ratio":
+        return a * (n2 - c) / n, (n1 - a) * c / n
+    return (a * n2 - c * n1) / n, n1 * n2 / n
+
+
+# The logistic mixed model ---------------------------------------------------------------------
+
+
+def _logistic_mixed(data: DataSets, pooling: Pooling) -> ManyModels:
+    x, n, m = data.studies.events, data.studies.total, data.multiplicity
+    fits = fit_random_batch(x, n, m, nodes=pooling.nodes)
+    events, others = data.total(x), data.total(n - x)
+    with np.errstate(divide="ignore"):
+        common, common_se = np.log(events) - np.log(others), np.sqrt(1 / events + 1 / others)
+    known = fits.finite & fits.converged
+    tau2 = np.where(known, fits.tau2, np.nan)
+    return ManyModels(
+        common=common,
+        common_se=common_se,
+        random=np.where(known, fits.beta, np.nan),
+        random_se=np.where(known, fits.se, np.nan),
+        tau2=tau2,
+        i2=_mixed_i2(data, tau2, pooling),
+        converged=fits.converged | ~fits.finite,
+    )
+
+
+def _mixed_i2(data: DataSets, tau2, pooling: Pooling) -> np.ndarray:
+    """On the pooling's basis; from the likelihood ratio where no logit is finite.
+
+    NaN where no or all participants had the event.
+    """
+    x, n, m = data.studies.events, data.studies.total, data.multiplicity
+    y, df = n - x, m.sum(axis=-1) - 1
+    inside = ((x > 0) & (y > 0)) & (m > 0)
+    some = inside.any(axis=-1)
+    by_ratio = _i2_of_q(_likelihood_ratio_q(data), df)
+    if pooling.i2 == "tau2":
+        half = np.where((x > 0) & (y > 0), 0.0, 0.5)
+        typical = _typical_variance(data, 1 / (x + half) + 1 / (y + half))
+        first = _i2_of_tau2(tau2, typical)
+    else:
+        ratio_first = pooling.heterogeneity == "likelihood_ratio"
+        first = by_ratio if ratio_first else _i2_of_q(_wald_q(data, inside, some), df)
+    both = (data.total(x) > 0) & (data.total(y) > 0)
+    return np.where(both, np.where(some, first, by_ratio), np.nan)
+
+
+def _wald_q(data: DataSets, inside, some) -> np.ndarray:
+    """Q of the uncorrected logits of the studies that have one; 0 where none has."""
+    x, y = data.studies.events, data.studies.total - data.studies.events
+    x, y = np.where(inside, x, 1.0), np.where(inside, y, 1.0)
+    logit, w = np.log(x / y), inside * (x * y / (x + y))
+    weights = data.total(w)
+    mean = data.total(w * logit) / np.where(some, weights, 1.0)
+    return data.total(w * (logit - mean[:, None]) ** 2)
+
+
+def _likelihood_ratio_q(data: DataSets) -> np.ndarray:
+    """2 sum x ln((x/n)/p0) + (n-x) ln((1-x/n)/(1-p0)), p0 = sum x / sum n."""
+    x, n = data.studies.events, data.studies.total
+    q = np.zeros(data.rows)
+    for cells in (x, n - x):
+        share = data.total(cells) / data.total(np.broadcast_to(n, cells.shape))
+        expected = n * np.where(share > 0, share, 1.0)[:, None]
+        q += 2 * data.total(xlogy(cells, cells / expected))
+    return np.maximum(q, 0.0)
+
+
+MODELS: dict[str, Callable[[DataSets, Pooling], ManyModels]] = {
+    "inverse_variance": _inverse_variance,
+    "mantel_haenszel": _mantel_haenszel,
+    "logistic_mixed": _logistic_mixed,
+}
