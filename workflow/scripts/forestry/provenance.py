@@ -1,14 +1,17 @@
-"""Which files of the library a script runs: what must be watched for its results."""
+"""What a script runs: the library's files and the packages, to be watched for its results."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+# What a package is called where it is installed, if not by its module's name.
+DISTRIBUTIONS = {"docx": "python_docx", "fontTools": "fonttools", "yaml": "pyyaml"}
 
 
 def code_of(script: Path) -> tuple[Path, ...]:
@@ -27,11 +30,38 @@ def code_of(script: Path) -> tuple[Path, ...]:
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """A short name of the files' content, in the order given; their dates do not matter."""
+    """A short name of the files' content, in the order given, and of what they import.
+
+    Dates do not matter; the version of Python and of each package that a file imports does.
+    """
     content = hashlib.sha256()
     for file in files:
         content.update(_content(file))
+        content.update(repr(packages_of(file)).encode())
+    content.update(sys.version.encode())
     return content.hexdigest()[:16]
+
+
+@cache
+def packages_of(file: Path) -> tuple[str, ...]:
+    """The installed packages that a file imports, each with its version, sorted."""
+    modules = {name.partition(".")[0] for name in _imported_names(file)}
+    names = {DISTRIBUTIONS.get(module, module).lower() for module in modules}
+    return tuple(sorted(f"{name} {_installed()[name]}" for name in names & _installed().keys()))
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """The version of each package, from the names of the folders that describe them.
+
+    To read those folders, as importlib.metadata does, takes a hundred times as long.
+    """
+    versions: dict[str, str] = {}
+    for folder in sys.path:
+        for described in Path(folder).glob("*.dist-info"):
+            name, _, version = described.stem.rpartition("-")
+            versions.setdefault(name.lower(), version)
+    return versions
 
 
 @cache
@@ -39,11 +69,14 @@ def _content(file: Path) -> bytes:
     return hashlib.sha256(file.read_bytes()).digest()
 
 
-@cache
 def _imported(file: Path) -> tuple[Path, ...]:
+    return tuple(path for name in _imported_names(file) for path in _files(name))
+
+
+@cache
+def _imported_names(file: Path) -> tuple[str, ...]:
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    names = [name for node in ast.walk(tree) for name in _names(node)]
-    return tuple(path for name in names for path in _files(name))
+    return tuple(name for node in ast.walk(tree) for name in _names(node))
 
 
 def _names(node: ast.AST) -> list[str]:
