@@ -11,22 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import chdtr, chdtrc, chdtri
 
+from forestry.chi_squares import chi_squares_tails
 from forestry.heterogeneity import (
     between_groups,
     between_groups_common_tau2,
-    chi_squares_tails,
     cochran_q,
-    cochran_q_tails,
     decompose_q,
     heterogeneity,
     i2_from_q,
     i2_from_tau2,
     q_about,
     q_test,
-    tau2_limits,
     typical_variance,
 )
-from forestry.inverse_variance import TAU2_METHODS, fit_common, fit_random, generalised_q, tau2
+from forestry.inverse_variance import fit_common, fit_random
+from forestry.tau2 import TAU2_METHODS, generalised_q, tau2
+from forestry.tau2_limits import cochran_q_tails, tau2_limits
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")

@@ -11,19 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forestry import inverse_variance
-from forestry.inverse_variance import (
-    TAU2_METHODS,
-    NotConverged,
-    fit_common,
-    fit_random,
-    generalised_q,
-    pool_batch,
-    solve_generalised_q,
-    tau2,
-    tau2_batch,
-    tau2_from_q,
-)
+from forestry import tau2 as tau2_module
+from forestry.checks import NotConverged
+from forestry.inverse_variance import fit_common, fit_random
+from forestry.tau2 import TAU2_METHODS, generalised_q, solve_generalised_q, tau2, tau2_from_q
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")
@@ -33,7 +24,6 @@ DATA = {
     for name, data in REFERENCE["datasets"].items()
 }
 INTERVALS = ("wald", "t", "hartung_knapp", "hartung_knapp_ad_hoc")
-BATCH_METHODS = ("DL", "PM", "ML", "REML")
 
 # Both sides are in double precision and converge to rounding: 1e-10 leaves room for that of
 # a p in the far tail and no more.
@@ -283,7 +273,7 @@ def test_identical_estimates_have_no_tau2():
 
 
 def test_too_few_iterations_are_an_error(monkeypatch):
-    monkeypatch.setattr(inverse_variance, "_MAX_ITERATIONS", 1)
+    monkeypatch.setattr(tau2_module, "MAX_ITERATIONS", 1)
     for method in ("PM", "ML", "REML"):
         with pytest.raises(NotConverged, match="1 iterations"):
             tau2(*DATA["bcg"], method)
@@ -312,62 +302,6 @@ def test_shift_scale_and_order_do_not_matter(method, data, shift, scale, random)
         assert moved / scale**2 == pytest.approx(plain, rel=1e-9, abs=1e-9 * spread)
 
 
-def test_a_study_counted_twice_is_two_studies():
-    yi, vi = DATA["bcg"]
-    times = np.array([2, 1, 0, 3, 1, 1, 0, 1, 2, 1, 1, 0, 1])
-    for method in TAU2_METHODS:
-        twice = tau2(np.repeat(yi, times), np.repeat(vi, times), method).estimate
-        counted = tau2_batch(yi, vi, method, times)
-        assert counted.shape == (1,)
-        assert counted[0] == pytest.approx(twice, rel=1e-12)
-    fit = fit_random(np.repeat(yi, times), np.repeat(vi, times), "PM", interval="hartung_knapp")
-    pooled = pool_batch(yi, vi, fit.tau2, "hartung_knapp", times)
-    assert pooled.estimate[0] == pytest.approx(fit.estimate, rel=1e-12)
-    assert pooled.se[0] == pytest.approx(fit.se, rel=1e-12)
-    assert pooled.k[0] == fit.k
-
-
-# Batches ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", TAU2_METHODS)
-def test_a_batch_is_its_rows(method):
-    yi, vi = DATA["egger2001"]
-    random = np.random.default_rng(7)
-    samples = random.multinomial(len(yi), [1 / len(yi)] * len(yi), size=60)
-    together = tau2_batch(yi, vi, method, samples)
-    for found, times in zip(together, samples, strict=True):
-        alone = tau2(np.repeat(yi, times), np.repeat(vi, times), method).estimate
-        assert found == pytest.approx(alone, rel=1e-10, abs=1e-10 * vi.min())
-
-
-@pytest.mark.parametrize("method", BATCH_METHODS)
-def test_rows_may_have_their_own_estimates_and_variances(method):
-    random = np.random.default_rng(11)
-    yi, vi = random.normal(0, 1, (40, 8)), random.gamma(1, 0.3, (40, 8)) + 0.01
-    together = tau2_batch(yi, vi, method)
-    alone = [tau2(y, v, method).estimate for y, v in zip(yi, vi, strict=True)]
-    assert together == pytest.approx(alone, rel=1e-10, abs=1e-12)
-    assert 0 in alone and max(alone) > 0.5
-
-
-def test_a_long_batch_is_scanned_in_parts(monkeypatch):
-    yi, vi = DATA["bcg"]
-    samples = np.random.default_rng(2).multinomial(13, [1 / 13] * 13, size=50)
-    whole = tau2_batch(yi, vi, "REML", samples)
-    monkeypatch.setattr(inverse_variance, "_SLAB", 1)
-    assert (tau2_batch(yi, vi, "REML", samples) == whole).all()
-
-
-def test_a_row_of_one_study_has_no_tau2():
-    yi, vi = DATA["bcg"]
-    for method in TAU2_METHODS:
-        assert tau2_batch(yi, vi, method, np.eye(13)[:2]).tolist() == [0, 0]
-    pooled = pool_batch(yi, vi, 0.0, "hartung_knapp", np.eye(13)[:2])
-    assert pooled.estimate == pytest.approx(yi[:2])
-    assert pooled.se == pytest.approx(np.sqrt(vi[:2]))
-
-
 # Few studies and bad input ----------------------------------------------------------------------
 
 
@@ -391,7 +325,7 @@ def test_tau2_of_one_study_is_an_error(call):
 
 @pytest.mark.parametrize("vi", [[0.1, 0.0], [0.1, -1.0], [0.1, np.nan], [0.1, np.inf]])
 def test_a_variance_must_be_positive(vi):
-    for call in (fit_common, fit_random, lambda y, v: tau2_batch(y, v, "DL")):
+    for call in (fit_common, fit_random):
         with pytest.raises(ValueError, match="variance"):
             call([1.0, 2.0], vi)
 
@@ -417,12 +351,8 @@ def test_unknown_choices_are_errors():
             fit_random(yi, vi, **choice)
 
 
-def test_bad_multiplicities_and_groups_are_errors():
+def test_bad_groups_are_errors():
     yi, vi = DATA["bcg"]
-    with pytest.raises(ValueError, match="multiplicity"):
-        tau2_batch(yi, vi, "DL", -np.ones(13))
-    with pytest.raises(ValueError, match="without studies"):
-        tau2_batch(yi, vi, "DL", np.zeros((2, 13)))
     with pytest.raises(ValueError, match="more studies than groups"):
         tau2(yi, vi, "DL", np.arange(13))
     with pytest.raises(ValueError, match="a label for each of 13"):

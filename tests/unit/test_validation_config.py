@@ -638,6 +638,32 @@ def test_a_tau2_of_the_pooling_that_meta_regressions_lack_must_be_replaced(resou
     assert validate_review(put(config, "metaregression.score.tau2", "ML"), resources) == ()
 
 
+def test_an_interval_of_the_pooling_that_meta_regressions_lack_must_be_replaced(resources):
+    config = put(declared(), "pooling.plain.interval", "hartung_knapp_wider")
+    config = put(config, "metaregression.score", {"models": {"size": ["n_ig"]}})
+    (fault,) = validate_review(config, resources)
+    assert fault.column == "metaregression.score.interval"
+    assert fault.rule.endswith("or hartung_knapp_ad_hoc: plain has hartung_knapp_wider")
+    assert validate_review(put(config, "metaregression.score.interval", "t"), resources) == ()
+
+
+@pytest.mark.parametrize(
+    ("pooling", "keys", "rule"),
+    [
+        ("plain", {}, "profile_likelihood needs tau2: ML or REML"),
+        ("plain", {"tau2": "DL"}, "profile_likelihood needs tau2: ML or REML"),
+        ("plain", {"tau2": "ML"}, None),
+        ("mixed", {}, "tau2_interval is for inverse_variance or mantel_haenszel, not for"),
+    ],
+)
+def test_a_profile_likelihood_needs_a_likelihood(resources, pooling, keys, rule):
+    config = declared()
+    config["pooling"][pooling] |= {"tau2_interval": "profile_likelihood", **keys}
+    faults = validate_review(config, resources)
+    assert [fault.column for fault in faults] == [f"pooling.{pooling}.tau2_interval"] * bool(rule)
+    assert all(fault.rule.startswith(rule) for fault in faults)
+
+
 def test_numbers_of_studies_need_their_status(tmp_path):
     config = declared()
     del config["studies"]["n_status"]
@@ -823,8 +849,11 @@ def test_the_choices_of_the_bootstrap_are_those_of_the_library():
 
 def test_the_choices_of_meta_regressions_are_those_of_the_library():
     assert in_section("metaregression", "tau2") == set(metaregression.METHODS)
-    assert in_section("metaregression", "interval") == set(inverse_variance.INTERVALS)
-    assert set(references.REGRESSION_TAU2) == set(metaregression.METHODS)
+    assert in_section("metaregression", "interval") == set(metaregression.INTERVALS)
+    assert references.REGRESSION == {
+        "tau2": metaregression.METHODS,
+        "interval": metaregression.INTERVALS,
+    }
 
 
 def test_the_boxes_of_the_flow_are_those_that_are_drawn():

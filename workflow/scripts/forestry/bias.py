@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtr
 
-from forestry.inverse_variance import checked_studies
+from forestry.checks import checked_studies
 from forestry.results import BiasRecord
 
 FEWEST_STUDIES = 3

@@ -6,27 +6,18 @@ percentages. A number that does not exist (of one study, or an empty interval) i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import chdtrc, chdtri, ndtri
+from scipy.special import chdtrc, ndtri
 
-from forestry.inverse_variance import (
-    checked_studies,
-    fit_common,
-    generalised_q,
-    solve_generalised_q,
-    tau2,
-)
+from forestry.checks import check_choice, checked_studies
+from forestry.inverse_variance import fit_common
+from forestry.tau2 import Tau2, generalised_q, tau2
+from forestry.tau2_limits import TAU2_INTERVALS, tau2_limits
 
 I2_BASES = ("q", "tau2")
-TAU2_INTERVALS = ("none", "q_profile", "generalised_q")
-
-_TAIL_POINTS = 400  # of the trapezoid rule, which then errs by no more than rounding
-_TAIL_REACH = 6.5  # exp(-6.5^2) is below rounding
 
 
 @dataclass(frozen=True)
@@ -94,18 +85,24 @@ def heterogeneity(
     i2_basis: str = "q",
     tau2_interval: str = "q_profile",
     level: float = 0.95,
+    between: Tau2 | None = None,
 ) -> Heterogeneity:
     """Q, I2, H2 and tau2 of studies `yi`, `vi`, shape (k,).
 
-    A single study has Q = 0 on no degrees of freedom, and nothing else. Raises ValueError
-    for no study or an unknown choice, NotConverged where tau2 has no solution.
+    `i2_basis` is one of I2_BASES, `tau2_interval` one of `tau2_limits.TAU2_INTERVALS`, and
+    `between` is tau2 by `tau2_method` where it has been estimated already. A single study has
+    Q = 0 on no degrees of freedom, and nothing else. Raises ValueError for no study or an
+    unknown choice, NotConverged where tau2 has no solution.
     """
-    _check_choice("i2_basis", i2_basis, I2_BASES)
-    _check_choice("tau2_interval", tau2_interval, TAU2_INTERVALS)
+    check_choice("i2_basis", i2_basis, I2_BASES)
+    check_choice("tau2_interval", tau2_interval, TAU2_INTERVALS)
     yi, vi = checked_studies(yi, vi, least=1)
     test = cochran_q(yi, vi)
-    between = tau2(yi, vi, tau2_method) if yi.size > 1 else None
-    limits = tau2_limits(yi, vi, tau2_interval, level) if between else (None, None)
+    if yi.size < 2:
+        between, limits = None, (None, None)
+    else:
+        between = between or tau2(yi, vi, tau2_method)
+        limits = tau2_limits(yi, vi, tau2_interval, level, tau2_method=tau2_method)
     share = _no_i2() if between is None else i2_from_q(test.q, test.df, level)
     if between and i2_basis == "tau2":
         share = i2_from_tau2(between.estimate, typical_variance(vi), *limits)
@@ -129,11 +126,6 @@ def heterogeneity(
         tau2_interval=tau2_interval,
         level=level,
     )
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
 # Q ------------------------------------------------------------------------------------------
@@ -209,110 +201,6 @@ def i2_from_tau2(
 
 def _no_i2() -> I2:
     return I2(None, None, None, None, None, None)
-
-
-# Intervals of tau2 --------------------------------------------------------------------------
-
-
-def tau2_limits(
-    yi: ArrayLike,
-    vi: ArrayLike,
-    interval: str,
-    level: float = 0.95,
-    groups: ArrayLike | None = None,
-) -> tuple[float | None, float | None]:
-    """Limits of tau2, for one of TAU2_INTERVALS; (None, None) where the interval is empty.
-
-    "q_profile" (Viechtbauer 2007) solves Q(tau2) = the chi-squared quantiles on k-1 df;
-    "generalised_q" (Jackson 2013) does so for Cochran's Q, whose exact distribution at each
-    tau2 is a weighted sum of chi-squares. The lower limit is 0 where Q does not reach it;
-    both are missing where even tau2 = 0 is too much for so small a Q. With `groups`, labels
-    of shape (k,), tau2 is that within groups with a mean each, and df is k less their number.
-    """
-    _check_choice("interval", interval, TAU2_INTERVALS)
-    if interval == "none":
-        return None, None
-    yi, vi = checked_studies(yi, vi, least=2)
-    solve = _q_profile_limits if interval == "q_profile" else _generalised_q_limits
-    return solve(yi, vi, np.zeros(yi.size) if groups is None else groups, (1 - level) / 2)
-
-
-def _q_profile_limits(yi, vi, groups, tail) -> tuple[float | None, float | None]:
-    df = yi.size - np.unique(groups).size
-    high = solve_generalised_q(yi, vi, float(chdtri(df, 1 - tail)), groups)
-    if high is None:
-        return None, None
-    low = solve_generalised_q(yi, vi, float(chdtri(df, tail)), groups)
-    return (0.0 if low is None else low), high
-
-
-def _generalised_q_limits(yi, vi, groups, tail) -> tuple[float | None, float | None]:
-    q = generalised_q(yi, vi, 0.0, groups)
-    if q == 0:
-        return None, None
-    lower, upper = cochran_q_tails(q, vi, 0.0, groups)
-    if lower < tail:
-        return None, None
-    high = _solve_tail(lambda t: tail - cochran_q_tails(q, vi, t, groups)[0], vi)
-    if upper >= tail:
-        return 0.0, high
-    return _solve_tail(lambda t: cochran_q_tails(q, vi, t, groups)[1] - tail, vi), high
-
-
-def _solve_tail(excess, vi) -> float:
-    """Root in tau2 of a tail less its nominal size, which grows from below zero at 0."""
-    high = float(vi.min())
-    while excess(high) < 0:
-        high *= 4
-    return float(brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-13))
-
-
-def cochran_q_tails(
-    q: float, vi: ArrayLike, tau2: float, groups: ArrayLike | None = None
-) -> tuple[float, float]:
-    """P(Q <= q) and P(Q >= q) of Cochran's Q for normal studies of variances v + tau2.
-
-    With `groups`, of Q within groups.
-    """
-    vi = np.asarray(vi, dtype=float)
-    w, root = 1 / vi, np.sqrt(vi + tau2)
-    members = _members(np.zeros(vi.size) if groups is None else groups)
-    a = np.diag(w) - sum(np.outer(w * g, w * g) / (w * g).sum() for g in members)
-    eigenvalues = np.linalg.eigvalsh(a * np.outer(root, root))
-    return chi_squares_tails(q, eigenvalues[len(members) :])  # a mean takes one, which is 0
-
-
-def chi_squares_tails(q: float, weights: ArrayLike) -> tuple[float, float]:
-    """P(S <= q) and P(S >= q) of S = sum of weights times chi-squares of 1 df, for q > 0.
-
-    The smaller is the inverse Laplace integral of prod(1 - 2 weight s)^(-1/2) exp(-qs)/s
-    along a parabola through the saddle point around the cut on the right, where the integrand
-    decays as exp(-u^2): a trapezoid rule is exact to rounding (Rice 1980, SIAM J Sci Stat
-    Comput 1:438). The pole at 0 lies to one side for either tail.
-    """
-    weights = np.asarray(weights, dtype=float) / q  # so that the threshold is 1
-    upper = weights.sum() < 1
-    start = _saddle_point(weights, upper)
-    step = _TAIL_REACH / _TAIL_POINTS
-    u = (np.arange(_TAIL_POINTS) + 0.5) * step
-    bend = 1 + abs(start)  # a parabola as wide as the saddle is steep
-    s = start + u**2 + 2j * np.sqrt(bend) * u
-    ds = 2 * u + 2j * np.sqrt(bend)
-    log_term = -0.5 * np.log(1 - 2 * weights[:, None] * s).sum(axis=0) - s
-    tail = float((np.exp(log_term) / s * ds).imag.sum() * step / np.pi)
-    return (1 - tail, tail) if upper else (-tail, 1 + tail)
-
-
-def _saddle_point(weights, upper: bool) -> float:
-    """Where log of the integrand is stationary on the real axis, on the tail's side of 0."""
-    slope = lambda s: (weights / (1 - 2 * weights * s)).sum() - 1 - 1 / s  # noqa: E731
-    if upper:
-        edge = 0.5 / weights.max()
-        return brentq(slope, 1e-12 * edge, (1 - 1e-12) * edge)
-    far = -1.0
-    while slope(far) > 0:
-        far *= 2
-    return brentq(slope, far, -1e-12)
 
 
 # Between groups -----------------------------------------------------------------------------

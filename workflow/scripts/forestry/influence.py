@@ -13,14 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtr, chdtrc
 
-from forestry.inverse_variance import (
-    Pooled,
-    checked_studies,
-    critical_value,
-    p_values,
-    pool_batch,
-    tau2_batch,
-)
+from forestry.batch import Pooled, pool_batch, tau2_batch
+from forestry.checks import checked_studies
+from forestry.intervals import critical_value, p_values
 
 COMMON = "none"  # the tau2 method of the common effect model
 
@@ -68,13 +63,18 @@ class LeaveOneOut:
 
 
 def influence(
-    yi: ArrayLike, vi: ArrayLike, tau2_method: str = "REML", interval: str = "wald"
+    yi: ArrayLike,
+    vi: ArrayLike,
+    tau2_method: str = "REML",
+    interval: str = "wald",
+    level: float = 0.95,
 ) -> Influence | None:
     """Influence of each study on the pooled mean; None for a single study.
 
     `tau2_method` is one of `inverse_variance.TAU2_METHODS`, or COMMON for the common effect
-    model. With a Hartung-Knapp `interval`, variances carry its factor. Of two studies, each
-    is measured against the other with tau2 = 0.
+    model. With a Hartung-Knapp `interval`, variances carry its factor (that of the wider
+    interval at `level`, where this is asked for). Of two studies, each is measured against
+    the other with tau2 = 0.
 
     Raises ValueError for no study or an unknown choice, NotConverged where a refit fails.
     """
@@ -83,8 +83,8 @@ def influence(
     if k == 1:
         return None
     between = _tau2_of(yi, vi, tau2_method, np.ones((1, k)))
-    full = pool_batch(yi, vi, between, interval)
-    deleted, tau2_deleted = _refit_without_each(yi, vi, tau2_method, interval)
+    full = pool_batch(yi, vi, between, interval, level=level)
+    deleted, tau2_deleted = _refit_without_each(yi, vi, tau2_method, interval, level)
     hat = 1 / (vi + between)
     hat = hat / hat.sum()
     shift = full.estimate - deleted.estimate
@@ -106,7 +106,11 @@ def influence(
 
 
 def studentized_residuals(
-    yi: ArrayLike, vi: ArrayLike, tau2_method: str = "REML", interval: str = "wald"
+    yi: ArrayLike,
+    vi: ArrayLike,
+    tau2_method: str = "REML",
+    interval: str = "wald",
+    level: float = 0.95,
 ) -> np.ndarray | None:
     """(y_i - mu(-i)) / sqrt(v_i + tau2(-i) + se(-i)^2), shape (k,); None for a single study.
 
@@ -116,7 +120,7 @@ def studentized_residuals(
     yi, vi = checked_studies(yi, vi, least=1)
     if yi.size == 1:
         return None
-    return _rstudent(yi, vi, *_refit_without_each(yi, vi, tau2_method, interval))
+    return _rstudent(yi, vi, *_refit_without_each(yi, vi, tau2_method, interval, level))
 
 
 def leave_one_out(
@@ -137,9 +141,9 @@ def leave_one_out(
     yi, vi = checked_studies(yi, vi, least=1)
     if yi.size == 1:
         return None
-    deleted, tau2_deleted = _refit_without_each(yi, vi, tau2_method, interval)
+    deleted, tau2_deleted = _refit_without_each(yi, vi, tau2_method, interval, level)
     df = yi.size - 2
-    half = critical_value(interval, df, level) * deleted.se
+    half = critical_value("t", deleted.df, level) * deleted.se
     q = _q_without_each(yi, vi)
     h2 = np.ones_like(q)
     if df > 0:
@@ -149,7 +153,7 @@ def leave_one_out(
         se=deleted.se,
         ci_low=deleted.estimate - half,
         ci_high=deleted.estimate + half,
-        p_value=p_values(deleted.estimate, deleted.se, interval, df),
+        p_value=p_values(deleted.estimate, deleted.se, "t", deleted.df),
         tau2=tau2_deleted,
         q=q,
         q_df=df,
@@ -160,10 +164,10 @@ def leave_one_out(
     )
 
 
-def _refit_without_each(yi, vi, tau2_method, interval) -> tuple[Pooled, np.ndarray]:
+def _refit_without_each(yi, vi, tau2_method, interval, level) -> tuple[Pooled, np.ndarray]:
     others = 1 - np.eye(yi.size)
     between = _tau2_of(yi, vi, tau2_method, others)
-    return pool_batch(yi, vi, between, interval, others), between
+    return pool_batch(yi, vi, between, interval, others, level), between
 
 
 def _tau2_of(yi, vi, tau2_method, multiplicity) -> np.ndarray:

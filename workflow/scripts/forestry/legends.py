@@ -73,6 +73,8 @@ INTERVALS = {
     "hartung_knapp": "with Hartung\N{EN DASH}Knapp intervals",
     "hartung_knapp_ad_hoc": "with Hartung\N{EN DASH}Knapp intervals, never narrower than those "
     "from the t distribution",
+    "hartung_knapp_wider": "with Hartung\N{EN DASH}Knapp intervals, or those from the normal "
+    "distribution where they are wider",
 }
 I2_BASES = {
     "wald_q": ", from the Wald Q",

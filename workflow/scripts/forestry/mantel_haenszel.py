@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forestry.inverse_variance import critical_value, p_values
+from forestry.intervals import critical_value, p_values
 
 MEASURES = ("risk_ratio", "odds_ratio", "risk_difference")
 CORRECTED = ("only_affected", "all")

@@ -16,16 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc
 
-from forestry.inverse_variance import (
-    INTERVALS,
-    NotConverged,
-    Tau2,
-    checked_studies,
-    critical_value,
-    p_values,
-)
+from forestry.checks import NotConverged, check_choice, checked_studies
+from forestry.intervals import critical_value, p_values
+from forestry.tau2 import Tau2
 
 METHODS = ("DL", "PM", "ML", "REML")
+INTERVALS = ("wald", "t", "hartung_knapp", "hartung_knapp_ad_hoc")
 INTERCEPT = "intercept"
 
 _SCAN = 64  # points of the likelihood scan, evenly spaced in log(tau2 + smallest v)
@@ -174,8 +170,7 @@ def meta_regression(
     """
     yi, vi = checked_studies(yi, vi, least=1)
     x = _checked_design(design, yi.size)
-    if interval not in INTERVALS:
-        raise ValueError(f"interval must be one of {', '.join(INTERVALS)}, not {interval!r}")
+    check_choice("interval", interval, INTERVALS)
     k, p = x.shape
     between = _tau2(yi, vi, x, tau2_method)
     at, fixed = _Weighted(yi, vi, x, between.estimate), _Weighted(yi, vi, x, 0.0)
@@ -363,8 +358,7 @@ class _Weighted:
 
 
 def _tau2(yi, vi, x, method: str) -> Tau2:
-    if method not in METHODS:
-        raise ValueError(f"tau2 method must be one of {', '.join(METHODS)}, not {method!r}")
+    check_choice("tau2 method", method, METHODS)
     estimate = _ESTIMATORS[method](yi, vi, x)
     return Tau2(method, estimate, _tau2_se(yi, vi, x, method, estimate))
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from forestry import heterogeneity, inverse_variance, logistic_mixed, mantel_haenszel
+from forestry.checks import NotConverged
 from forestry.heterogeneity import I2
-from forestry.inverse_variance import NotConverged
 from forestry.logistic_mixed import NoFiniteMaximum
 from forestry.mantel_haenszel import NotEstimable
+from forestry.tau2 import Tau2
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Pooling:
     zero_cells: Mapping = field(default_factory=dict)
     heterogeneity: str = "wald"  # logistic_mixed only: wald | likelihood_ratio
     i2: str = "q"  # q | tau2
+    tau2_interval: str = "q_profile"
     interval: str = "wald"
     prediction: str = "t_k_minus_2"
     level: float = 0.95
@@ -70,8 +72,10 @@ class Fitted:
     pi_low: float | None = None
     pi_high: float | None = None
     tau2: float | None = None
+    tau2_se: float | None = None
     tau2_low: float | None = None
     tau2_high: float | None = None
+    tau2_interval: str = ""
     on_display_scale: bool = False  # an exact interval has no link scale
     note: str = ""
 
@@ -134,9 +138,14 @@ def _random_effects(yi, vi, pooling: Pooling) -> tuple[Fitted, Spread]:
         yi, vi, pooling.tau2, pooling.level, pooling.interval, pooling.prediction
     )
     found = heterogeneity.heterogeneity(
-        yi, vi, pooling.tau2, i2_basis=pooling.i2, level=pooling.level
+        *(yi, vi, pooling.tau2, pooling.i2, pooling.tau2_interval, pooling.level),
+        between=Tau2(pooling.tau2, fit.tau2, fit.tau2_se),
     )
-    limits = {"tau2_low": found.tau2_low, "tau2_high": found.tau2_high}
+    limits = {
+        "tau2_low": found.tau2_low,
+        "tau2_high": found.tau2_high,
+        "tau2_interval": found.tau2_interval,
+    }
     shares = (found.i2, found.i2_low, found.i2_high, found.h2, found.h2_low, found.h2_high)
     test = Test("cochran_q", found.q, found.q_df, found.q_p)
     spread = Spread(I2(*shares), found.i2_basis, (test,))
@@ -158,6 +167,7 @@ def _fitted(fit: inverse_variance.Fit, method: str) -> Fitted:
         pi_low=fit.pi_low,
         pi_high=fit.pi_high,
         tau2=fit.tau2,
+        tau2_se=fit.tau2_se,
     )
 
 
@@ -226,7 +236,11 @@ def _tau2_limits(events, total, pooling: Pooling) -> dict:
         limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
     except NotConverged as error:
         return {"note": f"no interval of tau2: {error}"}
-    return {"tau2_low": limits.low, "tau2_high": limits.high}
+    return {
+        "tau2_low": limits.low,
+        "tau2_high": limits.high,
+        "tau2_interval": "profile_likelihood",
+    }
 
 
 def _mixed_fit(fit, events, total, pooling: Pooling) -> Fitted:

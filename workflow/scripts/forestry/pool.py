@@ -164,8 +164,10 @@ def _estimate(part, kept, name, model: Fitted, models, selected, pooling) -> Est
         link_estimate=None if model.on_display_scale else _number(model.estimate),
         link_se=_number(model.se),
         tau2=_number(model.tau2),
+        tau2_se=_number(model.tau2_se),
         tau2_low=_number(model.tau2_low),
         tau2_high=_number(model.tau2_high),
+        tau2_interval=model.tau2_interval,
         **_spread(models.spread),
         selected=selected,
         note=model.note,
@@ -181,7 +183,7 @@ def _display(model: Fitted, kept: Sequence[StudyEffect]):
 
 def _spread(found: Spread | None) -> dict:
     if found is None:
-        empty = ("i2", "i2_low", "i2_high", "q", "q_df", "q_p", "h2")
+        empty = ("i2", "i2_low", "i2_high", "q", "q_df", "q_p", "h2", "h2_low", "h2_high")
         return {**dict.fromkeys(empty), "i2_basis": ""}
     test = found.tests[0]
     return {
@@ -193,13 +195,15 @@ def _spread(found: Spread | None) -> dict:
         "q_df": test.df,
         "q_p": test.p_value,
         "h2": _number(found.i2.h2),
+        "h2_low": _number(found.i2.h2_low),
+        "h2_high": _number(found.i2.h2_high),
     }
 
 
 def _not_pooled(part: Part, effects, kept) -> Estimate:
     numbers = (
         *("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value"),
-        *("link_estimate", "link_se", "tau2", "tau2_low", "tau2_high"),
+        *("link_estimate", "link_se", "tau2", "tau2_se", "tau2_low", "tau2_high"),
     )
     return Estimate(
         **_counts(part, kept),
@@ -208,6 +212,7 @@ def _not_pooled(part: Part, effects, kept) -> Estimate:
         method="none",
         tau2_method="",
         interval="",
+        tau2_interval="",
         **dict.fromkeys(numbers),
         **_spread(None),
         selected=True,

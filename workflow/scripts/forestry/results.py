@@ -69,8 +69,10 @@ class Estimate:
     link_estimate: float | None
     link_se: float | None
     tau2: float | None
+    tau2_se: float | None
     tau2_low: float | None
     tau2_high: float | None
+    tau2_interval: str  # none | q_profile | generalised_q | profile_likelihood | ""
     i2: float | None  # 0-1
     i2_low: float | None
     i2_high: float | None
@@ -83,6 +85,8 @@ class Estimate:
     k_reconstructed: int
     selected: bool  # the row that the review's rule reports
     h2: float | None
+    h2_low: float | None
+    h2_high: float | None
     note: str  # why nothing was pooled, or what the fit had to do
 
 

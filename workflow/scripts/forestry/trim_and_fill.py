@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from forestry.bias import FEWEST_STUDIES, egger
-from forestry.inverse_variance import checked_studies
+from forestry.checks import checked_studies
 
 # Pools effects (k,) with variances (k,); what it returns has `.estimate`.
 Fit = Callable[[np.ndarray, np.ndarray], Any]

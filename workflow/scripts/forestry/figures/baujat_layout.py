@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from forestry.checks import checked_studies
 from forestry.figures.chart_axis import ChartAxis, linear_axis
 from forestry.figures.chart_studies import MARKS, members_of
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
-from forestry.inverse_variance import checked_studies
 from forestry.results import StudyEffect, Weight
 
 X_LABEL = "Contribution to Cochran\N{RIGHT SINGLE QUOTATION MARK}s Q"

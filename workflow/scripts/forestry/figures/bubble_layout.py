@@ -19,7 +19,7 @@ from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.funnel_layout import DIFFERENCES
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
 from forestry.figures.wording import RATIOS, Span, Spans, joined, number, p_value, percent, variance
-from forestry.inverse_variance import critical_value
+from forestry.intervals import critical_value
 from forestry.metaregression import INTERCEPT, MetaRegression
 from forestry.results import StudyEffect, Weight
 from forestry.scales import harmonic_mean

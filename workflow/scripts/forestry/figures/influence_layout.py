@@ -16,8 +16,8 @@ from forestry.figures.chart_axis import ChartAxis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import DOUBLE_COLUMN_MM, ForestSettings
 from forestry.influence import COMMON
-from forestry.inverse_variance import tau2
 from forestry.results import StudyEffect, Weight
+from forestry.tau2 import tau2
 
 OUTLIER = 1.96
 TITLES = {

@@ -15,6 +15,7 @@ COUNTS = ("proportion", "risk_ratio", "odds_ratio", "risk_difference")
 KEYS = {
     "transform": ((INVERSE,), "the other models have a scale of their own"),
     "tau2": ((INVERSE, MANTEL_HAENSZEL), "the mixed model estimates it by maximum likelihood"),
+    "tau2_interval": ((INVERSE, MANTEL_HAENSZEL), "the mixed model has its profile likelihood's"),
     "nodes": ((MIXED,), "only its likelihood is integrated numerically"),
 }
 VALUES = {
@@ -26,6 +27,7 @@ MEASURES = {
     MIXED: ("proportion",),
     MANTEL_HAENSZEL: ("risk_ratio", "odds_ratio", "risk_difference"),
 }
+LIKELIHOODS = ("ML", "REML")
 ANGLES = ("arcsine", "double_arcsine")
 
 
@@ -42,6 +44,10 @@ def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
         if text(pooling, key) not in ("", *values):
             rule = f"{key} of {model} must be {either(values)}"
             yield _fault(f"{place}.{key}", pooling[key], rule)
+    profiled = text(pooling, "tau2_interval") == "profile_likelihood"
+    if profiled and model != MIXED and text(pooling, "tau2") not in LIKELIHOODS:
+        rule = f"profile_likelihood needs tau2: {either(LIKELIHOODS)}"
+        yield _fault(f"{place}.tau2_interval", pooling["tau2_interval"], rule)
     if "zero_cells" in pooling and text(pooling, "transform") in ANGLES:
         rule = f"zero_cells does nothing under the transform {pooling['transform']}"
         yield _fault(f"{place}.zero_cells", "", rule)

@@ -25,7 +25,10 @@ TWO_ARMS += ("mean_difference", "standardized_mean_difference")
 STEP = re.compile(r"step(\d+)_(\w+)", re.ASCII)
 GROUP = re.compile(r"subgroup(\d+)_(\w+)", re.ASCII)
 
-REGRESSION_TAU2 = ("DL", "PM", "ML", "REML")
+REGRESSION = {
+    "tau2": ("DL", "PM", "ML", "REML"),
+    "interval": ("wald", "t", "hartung_knapp", "hartung_knapp_ad_hoc"),
+}
 
 # Keys of an outcome that mean something for some measures alone.
 ONLY_FOR = {
@@ -230,16 +233,17 @@ class _References:
             yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
         variant = text(about, "variant") or "main"
         yield from self._variant_with_studies(f"{place}.variant", variant)
-        yield from self._residual_tau2(place, outcome, about)
+        yield from self._regression_choices(place, outcome, about)
         yield from self._moderators(place, about)
 
-    def _residual_tau2(self, place: str, outcome: str, about: Mapping) -> Iterator[Fault]:
-        """The pooling's estimator is also one of meta-regressions, or another is given."""
+    def _regression_choices(self, place: str, outcome: str, about: Mapping) -> Iterator[Fault]:
+        """The pooling's estimator and interval are of meta-regressions too, or others are given."""
         pooling = text(self.declared.outcomes.get(outcome, {}), "pooling")
-        tau2 = text(self.declared.pooling.get(pooling, {}), "tau2")
-        if tau2 and tau2 not in REGRESSION_TAU2 and "tau2" not in about:
-            rule = f"must be given, {either(REGRESSION_TAU2)}: {pooling} has {tau2}"
-            yield _fault(f"{place}.tau2", "", rule)
+        for key, choices in REGRESSION.items():
+            pooled = text(self.declared.pooling.get(pooling, {}), key)
+            if pooled and pooled not in choices and key not in about:
+                rule = f"must be given, {either(choices)}: {pooling} has {pooled}"
+                yield _fault(f"{place}.{key}", "", rule)
 
     def _moderators(self, place: str, about: Mapping) -> Iterator[Fault]:
         columns = self.tables.studies_family.columns
