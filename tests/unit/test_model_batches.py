@@ -5,8 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from forestry import model_batches
-from forestry.inverse_variance import NotConverged
+from forestry import tau2_batch
 from forestry.model_batches import DataSets, ManyModels, fit_many
 from forestry.models import Pooling, Studies, pool
 from forestry.pool import _selected, studies_of
@@ -109,18 +108,12 @@ def test_a_search_that_fails_costs_its_own_data_set_alone(monkeypatch):
     pooling = Pooling(**POOLINGS["raw_REML"])
     studies, rows = proportions(POOLINGS["raw_REML"]), samples(len(EVENTS))
     whole = fit_many(DataSets(studies, rows), pooling)
-    tau2_batch = model_batches.tau2_batch
-
-    def failing(yi, vi, method, m):
-        if (m == rows[5]).all(axis=1).any():
-            raise NotConverged("told to")
-        return tau2_batch(yi, vi, method, m)
-
-    monkeypatch.setattr(model_batches, "tau2_batch", failing)
+    monkeypatch.setattr(tau2_batch, "MAX_ITERATIONS", 4)
     found = fit_many(DataSets(studies, rows), pooling)
-    assert np.flatnonzero(~found.converged).tolist() == [5]
-    assert np.isnan(found.estimate("common_if_i2_zero")[5]) and np.isnan(found.tau2[5])
-    others = np.delete(np.arange(len(rows)), 5)
+    others = found.converged
+    assert 0 < others.sum() < len(rows)
+    assert np.isnan(found.estimate("common_if_i2_zero")[~others]).all()
+    assert np.isnan(found.tau2[~others]).all()
     for field in fields(ManyModels):
         expected = getattr(whole, field.name)[others]
         assert getattr(found, field.name)[others] == pytest.approx(expected, rel=1e-12, abs=1e-12)

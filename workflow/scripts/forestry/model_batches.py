@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import xlogy
 
-from forestry.inverse_variance import NotConverged, pool_batch, tau2_batch
+from forestry import batch
 from forestry.logistic_mixed import fit_random_batch
 from forestry.models import Pooling, Studies
 
@@ -78,39 +78,19 @@ def fit_many(data: DataSets, pooling: Pooling) -> ManyModels:
 
 def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
     yi, vi, m = data.studies.yi, data.studies.vi, data.multiplicity
-    common = pool_batch(yi, vi, 0.0, multiplicity=m)
-    tau2 = _tau2(yi, vi, m, pooling.tau2)
-    converged = ~np.isnan(tau2)
-    random = pool_batch(yi, vi, np.where(converged, tau2, 0.0), pooling.interval, m)
-    q = data.total((yi - common.estimate[:, None]) ** 2 / vi)
-    typical = _typical_variance(data, vi) if pooling.i2 == "tau2" else None
+    common = batch.pool_batch(yi, vi, 0.0, multiplicity=m)
+    random = batch.fit_random_batch(
+        yi, vi, pooling.tau2, m, pooling.interval, pooling.level, pooling.i2
+    )
     return ManyModels(
         common=common.estimate,
         common_se=common.se,
-        random=np.where(converged, random.estimate, np.nan),
-        random_se=np.where(converged, random.se, np.nan),
-        tau2=tau2,
-        i2=_i2_of_q(q, common.k - 1) if typical is None else _i2_of_tau2(tau2, typical),
-        converged=converged,
+        random=random.estimate,
+        random_se=random.se,
+        tau2=random.tau2,
+        i2=random.i2,
+        converged=random.converged,
     )
-
-
-def _tau2(yi, vi, m: np.ndarray, method: str) -> np.ndarray:
-    """tau2 of each row, NaN where its search fails: found by halving the rows."""
-    try:
-        return tau2_batch(yi, vi, method, m)
-    except NotConverged:
-        rows = m.shape[0]
-        if rows == 1:
-            return np.full(1, np.nan)
-        halves = slice(0, rows // 2), slice(rows // 2, rows)
-        return np.concatenate(
-            [_tau2(_rows(yi, half), _rows(vi, half), m[half], method) for half in halves]
-        )
-
-
-def _rows(values: np.ndarray, rows) -> np.ndarray:
-    return values if values.ndim == 1 else values[rows]
 
 
 def _i2_of_q(q, df) -> np.ndarray:
