@@ -16,6 +16,9 @@ from forestry.mantel_haenszel import MEASURES, NotEstimable, fit_mantel_haenszel
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")
 )
+TWO_ARMS = json.loads(
+    (Path(__file__).parents[1] / "reference" / "two_arms.json").read_text(encoding="utf-8")
+)
 TABLES = REFERENCE["tables"]
 CASES = REFERENCE["mantel_haenszel"]
 
@@ -115,6 +118,24 @@ def test_swapping_events_and_non_events_turns_the_log_odds_ratio(rows):
 
 
 # Zero cells ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "case", TWO_ARMS["mantel_haenszel"], ids=lambda c: f"{c['table']}-{c['measure']}-{c['to']}"
+)
+def test_corrections_agree_with_metafor(case):
+    fit = fit_mantel_haenszel(
+        **TWO_ARMS["tables"][case["table"]], measure=case["measure"], add=0.5, to=case["to"]
+    )
+    assert near(fit.estimate, case["estimate"])
+    assert near(fit.se, case["se"])
+
+
+def test_a_risk_difference_without_variance_is_not_estimable():
+    for counts in (([0, 0], [9, 8], [0, 0], [9, 8]), ([3, 4], [3, 4], [0, 2], [5, 2])):
+        with pytest.raises(NotEstimable, match="no arm has both events and non-events"):
+            fit_mantel_haenszel(*counts, "risk_difference")
+        assert fit_mantel_haenszel(*counts, "risk_difference", add=0.5).se > 0
 
 
 @pytest.mark.parametrize("measure", ["risk_ratio", "odds_ratio"])

@@ -78,6 +78,8 @@ FORWARD = {
     "log": np.log,
     "logit": lambda p: np.log(p / (1 - p)),
     "arcsine": lambda p: np.arcsin(np.sqrt(p)),
+    "square_root": np.sqrt,
+    "fisher_z": np.arctanh,
 }
 
 
@@ -106,6 +108,10 @@ def test_every_inverse_rises_and_keeps_shape_and_nan(scale):
 def test_angles_end_where_the_proportion_does():
     assert to_display([-0.3, np.pi / 2 + 0.3], "arcsine").tolist() == [0.0, 1.0]
     assert to_display([-0.3, np.pi / 2 + 0.3], "double_arcsine", 12).tolist() == [0.0, 1.0]
+
+
+def test_a_square_root_below_zero_is_a_rate_of_zero():
+    assert to_display([-0.3, 0.5], "square_root").tolist() == [0.0, 0.25]
 
 
 def test_raw_and_log_limits_are_not_clipped():

@@ -552,7 +552,9 @@ def test_a_name_that_is_not_there_is_a_fault(resources, path, value, rule):
         ("mixed.transform", "logit", "transform is for inverse_variance, not for logistic_mixed"),
         ("ratios.transform", "log", "transform is for inverse_variance, not for mantel_haenszel"),
         ("mixed.tau2", "REML", "tau2 is for inverse_variance or mantel_haenszel"),
-        ("raw.nodes", 7, "nodes is for logistic_mixed, not for inverse_variance"),
+        ("raw.nodes", 7, "or binomial_normal_unconditional, not for inverse_variance"),
+        ("raw.mh_exact", True, "mh_exact is for mantel_haenszel, not for inverse_variance"),
+        ("raw.q_about", "mantel_haenszel", "q_about is for mantel_haenszel, not for inverse"),
         ("mixed.heterogeneity", "cochran", "must be wald or likelihood_ratio"),
         ("raw.heterogeneity", "wald", "heterogeneity of inverse_variance must be cochran"),
         ("mixed.interval", "hartung_knapp", "interval of logistic_mixed must be wald or t"),
@@ -572,6 +574,11 @@ def test_keys_of_a_pooling_that_contradict_its_model_are_a_fault(resources, path
         ("benefit", {"model": "logistic_mixed"}, "logistic_mixed pools proportion, not risk_ratio"),
         ("age", {"model": "logistic_mixed"}, "logistic_mixed pools proportion, not mean"),
         ("response", {"model": "mantel_haenszel"}, "not proportion"),
+        (
+            "benefit",
+            {"model": "binomial_normal_conditional"},
+            "binomial_normal_conditional pools odds_ratio, not risk_ratio",
+        ),
         ("score", {"model": "mantel_haenszel"}, "not mean_change"),
         (
             "score",
@@ -600,12 +607,12 @@ def test_keys_of_a_pooling_that_contradict_its_model_are_a_fault(resources, path
         (
             "response",
             {"model": "logistic_mixed", "zero_cells": {"to": "none"}},
-            "needs a correction for the logit",
+            "needs a correction for the effect",
         ),
         (
             "response",
             {"model": "logistic_mixed", "zero_cells": {"add": 0}},
-            "needs a correction for the logit",
+            "needs a correction for the effect",
         ),
     ],
 )
@@ -619,6 +626,14 @@ def test_a_measure_that_a_pooling_cannot_pool_is_a_fault(resources, outcome, poo
         "other",
     )
     assert rule in fault.rule
+
+
+def test_q_about_the_mantel_haenszel_mean_is_for_dls_tau2(resources):
+    config = put(declared(), "pooling.ratios.q_about", "mantel_haenszel")
+    assert validate_review(config, resources) == ()
+    (fault,) = validate_review(put(config, "pooling.ratios.tau2", "PM"), resources)
+    assert fault.column == "pooling.ratios.q_about"
+    assert fault.rule == "only DL's tau2 comes from this Q, not that of PM"
 
 
 def test_data_in_studies_needs_its_columns(resources):

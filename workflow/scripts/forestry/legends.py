@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
+from forestry.results import COUNT_MODELS, Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.tables.format import (
     between,
     counted,
@@ -33,6 +33,8 @@ NAMED_AT_MOST = 4  # studies that a legend names; more are counted
 
 TAU2 = {
     "DL": "DerSimonian and Laird's estimator",
+    "DL_mantel_haenszel": "DerSimonian and Laird's estimator from Q about the "
+    "Mantel\N{EN DASH}Haenszel mean",
     "HE": "Hedges and Olkin's estimator",
     "HS": "Hunter and Schmidt's estimator",
     "SJ": "Sidik and Jonkman's estimator",
@@ -77,6 +79,7 @@ INTERVALS = {
     "distribution where they are wider",
 }
 I2_BASES = {
+    "mantel_haenszel_q": ", from Q about the Mantel\N{EN DASH}Haenszel mean",
     "wald_q": ", from the Wald Q",
     "likelihood_ratio_q": ", from the likelihood-ratio Q",
     "tau2": ", from τ²",
@@ -84,7 +87,7 @@ I2_BASES = {
 MODELS = {"common": "common-effect", "random": "random-effects"}
 AS_PRINTED = "as printed"
 ADDED = "added to the cells"  # how effects name a continuity correction
-FROM_COUNTS = ("logistic_mixed", "exact_total")  # methods that need none
+FROM_COUNTS = (*COUNT_MODELS, "exact_total")  # methods that need none
 
 
 @dataclass(frozen=True)
@@ -275,6 +278,23 @@ def _inverse_variance(plot: Plot, row: Estimate) -> str:
     return phrase
 
 
+def _unconditional(plot: Plot, row: Estimate) -> str:
+    if row.model == "common":
+        return "logistic regression with a level for each study and one common odds ratio"
+    return (
+        "the unconditional binomial\N{EN DASH}normal model of odds ratios with fixed study effects "
+        "(maximum likelihood)"
+    )
+
+
+def _conditional(plot: Plot, row: Estimate) -> str:
+    if row.model == "common":
+        return "the exact conditional likelihood of one common odds ratio"
+    return (
+        "the exact conditional binomial\N{EN DASH}normal model of odds ratios (maximum likelihood)"
+    )
+
+
 def _mantel_haenszel(plot: Plot, row: Estimate) -> str:
     return "the Mantel\N{EN DASH}Haenszel method"
 
@@ -291,6 +311,8 @@ METHODS = {
     "logistic_mixed": _logistic_mixed,
     "inverse_variance": _inverse_variance,
     "mantel_haenszel": _mantel_haenszel,
+    "binomial_normal_unconditional": _unconditional,
+    "binomial_normal_conditional": _conditional,
     "exact_total": _exact_total,
 }
 

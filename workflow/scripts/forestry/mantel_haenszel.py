@@ -6,7 +6,8 @@ by Greenland & Robins 1985 (risk ratio) and Robins, Breslow & Greenland 1986 (od
 of the risk difference by Sato 1989.
 
 Zero cells need no correction: only a pooled table without events (or, for an odds ratio,
-without non-events) in an arm has no estimate.
+without non-events) in an arm has no estimate, and a risk difference none where its variance is
+zero: no study had both events and non-events in an arm.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from numpy.typing import ArrayLike
 from forestry.intervals import critical_value, p_values
 
 MEASURES = ("risk_ratio", "odds_ratio", "risk_difference")
-CORRECTED = ("only_affected", "all")
+CORRECTED = ("only_affected", "all", "if_any_affected", "none")
 
 
 class NotEstimable(ValueError):
-    """The pooled table has an empty margin, so that the effect is 0, infinite or 0/0."""
+    """The counts have no estimate: it would be 0, infinite or 0/0, or have no variance."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,14 @@ def fit_mantel_haenszel(
     """The Mantel-Haenszel effect of studies of shape (k,) with a Wald interval.
 
     `add` > 0 adds so much to each of the four cells of the informative studies with a zero
-    cell ("only_affected") or of "all" informative studies, as some programs do.
+    cell ("only_affected"), of "all" informative studies, or of all as soon as one has a zero
+    cell ("if_any_affected"), as some programs do; "none" adds nothing.
 
     Raises ValueError for counts that are not counts or an unknown choice, NotEstimable where
-    a margin of the pooled table is empty.
+    a margin of the pooled table is empty, or a risk difference has a variance of zero.
     """
     _check_choices(measure, add, to)
-    table = _table(events, total, control_events, control_total)
+    table = cells_of(events, total, control_events, control_total)
     uninformative = _uninformative(measure, *table)
     corrected = _corrected(table, uninformative, to) if add else np.zeros_like(uninformative)
     a, b, c, d = (cell + add * corrected for cell in table)
@@ -100,8 +102,8 @@ def _check_choices(measure, add, to) -> None:
         raise ValueError(f"add must be zero or more, not {add}")
 
 
-def _table(events, total, control_events, control_total) -> tuple[np.ndarray, ...]:
-    """The cells a, b, c, d."""
+def cells_of(events, total, control_events, control_total) -> tuple[np.ndarray, ...]:
+    """The cells a, b, c, d of two-arm counts, shape (k,). Raises ValueError for other numbers."""
     a, n1, c, n2 = (
         np.asarray(counts, dtype=float) for counts in (events, total, control_events, control_total)
     )
@@ -126,8 +128,14 @@ def _uninformative(measure, a, b, c, d) -> np.ndarray:
 
 
 def _corrected(table, uninformative, to) -> np.ndarray:
-    affected = np.any([cell == 0 for cell in table], axis=0)
-    return ~uninformative & (affected if to == "only_affected" else True)
+    informative = ~uninformative
+    affected = informative & np.any([cell == 0 for cell in table], axis=0)
+    return {
+        "only_affected": affected,
+        "all": informative,
+        "if_any_affected": informative & affected.any(),
+        "none": np.zeros_like(affected),
+    }[to]
 
 
 # Each pools cells a, b, c, d, and gives estimate, standard error and weights -----------------
@@ -161,6 +169,8 @@ def _risk_difference(a, b, c, d) -> tuple[float, float, np.ndarray]:
     p = (n1**2 * c - n2**2 * a + n1 * n2 * (n2 - n1) / 2) / size**2
     q = (a * d + b * c) / (2 * size)
     variance = (estimate * p.sum() + q.sum()) / weights.sum() ** 2
+    if not ((a * b).any() or (c * d).any()):
+        raise NotEstimable("no risk difference: no arm has both events and non-events")
     return float(estimate), float(np.sqrt(max(0.0, variance))), weights
 
 

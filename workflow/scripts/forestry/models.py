@@ -12,24 +12,36 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from forestry import heterogeneity, inverse_variance, logistic_mixed, mantel_haenszel
+from forestry import (
+    binomial_normal,
+    binomial_normal_conditional,
+    binomial_normal_unconditional,
+    heterogeneity,
+    inverse_variance,
+    logistic_mixed,
+    mantel_haenszel,
+    measures,
+)
 from forestry.checks import NotConverged
 from forestry.heterogeneity import I2
 from forestry.logistic_mixed import NoFiniteMaximum
 from forestry.mantel_haenszel import NotEstimable
-from forestry.tau2 import Tau2
+from forestry.measures import ZeroCells
+from forestry.tau2 import Tau2, tau2_from_q
 
 
 @dataclass(frozen=True)
 class Pooling:
     """A way of pooling as declared in config.yaml; the defaults are the declaration's."""
 
-    model: str  # logistic_mixed | inverse_variance | mantel_haenszel
+    model: str  # a key of MODELS
     transform: str = "raw"
     tau2: str = "DL"
     nodes: int = 7
     zero_cells: Mapping = field(default_factory=dict)
-    heterogeneity: str = "wald"  # logistic_mixed only: wald | likelihood_ratio
+    mh_exact: bool = True  # mantel_haenszel only: without the correction of zero_cells
+    q_about: str = "inverse_variance"  # the mean of Cochran's Q; or mantel_haenszel
+    heterogeneity: str = "wald"  # models of counts only: wald | likelihood_ratio
     i2: str = "q"  # q | tau2
     tau2_interval: str = "q_profile"
     interval: str = "wald"
@@ -82,7 +94,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Test:
-    """A test of heterogeneity: cochran_q | wald_q | likelihood_ratio_q."""
+    """A test of heterogeneity: cochran_q | mantel_haenszel_q | wald_q | likelihood_ratio_q."""
 
     name: str
     statistic: float
@@ -95,7 +107,7 @@ class Spread:
     """I2 with its basis, and the tests of heterogeneity, the one to report first."""
 
     i2: I2
-    i2_basis: str  # q | wald_q | likelihood_ratio_q | tau2
+    i2_basis: str  # q | mantel_haenszel_q | wald_q | likelihood_ratio_q | tau2
     tests: tuple[Test, ...]
 
 
@@ -116,7 +128,7 @@ def pool(studies: Studies, pooling: Pooling) -> BothModels:
     """Both models for two or more studies, by the declared way of pooling.
 
     Raises KeyError for a model that is not known, ValueError for fewer than two studies,
-    NotConverged where a search fails.
+    NotEstimable where neither model has an estimate, NotConverged where a search fails.
     """
     if studies.k < 2:
         raise ValueError(f"pooling needs two studies or more, not {studies.k}")
@@ -175,19 +187,45 @@ def _fitted(fit: inverse_variance.Fit, method: str) -> Fitted:
 
 
 def _mantel_haenszel(studies: Studies, pooling: Pooling) -> BothModels:
-    """The common effect of Mantel and Haenszel, uncorrected; random effects by inverse variance."""
-    random, spread = _random_effects(studies.yi, studies.vi, pooling)
+    """The common effect of Mantel and Haenszel; random effects by inverse variance."""
     try:
-        return BothModels(_mantel_haenszel_common(studies, pooling), random, spread)
+        common = _mantel_haenszel_common(studies, pooling)
     except NotEstimable as error:
+        random, spread = _random_effects(studies.yi, studies.vi, pooling)
         return BothModels(None, replace(random, note=f"no common effect: {error}"), spread)
+    if pooling.q_about == "mantel_haenszel":
+        return BothModels(common, *_about_mantel_haenszel(studies, common.estimate, pooling))
+    return BothModels(common, *_random_effects(studies.yi, studies.vi, pooling))
+
+
+def _about_mantel_haenszel(studies: Studies, mean: float, pooling: Pooling):
+    """Random effects with DerSimonian and Laird's tau2 from Q about Mantel and Haenszel's mean.
+
+    As RevMan 5 and R's meta (Q.Cochrane = TRUE) have them by default. The interval of tau2 is
+    of Cochran's own Q and is left out.
+    """
+    yi, vi = studies.yi, studies.vi
+    test = heterogeneity.q_about(yi, vi, mean)
+    tau2 = tau2_from_q(test.q, vi)
+    fit = inverse_variance.fit_random(
+        yi, vi, "DL", pooling.level, pooling.interval, pooling.prediction, given_tau2=tau2
+    )
+    random = replace(_fitted(fit, "inverse_variance"), tau2_method="DL_mantel_haenszel")
+    tests = (Test("mantel_haenszel_q", test.q, test.df, test.p),)
+    if pooling.i2 == "tau2":
+        typical = heterogeneity.typical_variance(vi)
+        return random, Spread(heterogeneity.i2_from_tau2(tau2, typical), "tau2", tests)
+    return random, _spread_of_q(tests, pooling.level)
 
 
 def _mantel_haenszel_common(studies: Studies, pooling: Pooling) -> Fitted:
+    rule = ZeroCells(**pooling.zero_cells)
+    correction = {} if pooling.mh_exact else {"add": rule.add, "to": rule.to}
     fit = mantel_haenszel.fit_mantel_haenszel(
         *(studies.events, studies.total, studies.control_events, studies.control_total),
         measure=studies.measure,
         level=pooling.level,
+        **correction,
     )
     return Fitted(
         method="mantel_haenszel",
@@ -200,6 +238,59 @@ def _mantel_haenszel_common(studies: Studies, pooling: Pooling) -> Fitted:
         weights=fit.weights,
         weight_basis="mantel_haenszel",
         p_value=fit.p_value,
+    )
+
+
+# The binomial-normal models -------------------------------------------------------------------
+
+
+def _unconditional(studies: Studies, pooling: Pooling) -> BothModels:
+    model = binomial_normal_unconditional
+    return _binomial_normal(studies, pooling, model, {"nodes": pooling.nodes})
+
+
+def _conditional(studies: Studies, pooling: Pooling) -> BothModels:
+    return _binomial_normal(studies, pooling, binomial_normal_conditional, {})
+
+
+def _binomial_normal(studies: Studies, pooling: Pooling, model, options: Mapping) -> BothModels:
+    counts = (studies.events, studies.total, studies.control_events, studies.control_total)
+    try:
+        common = _binomial_normal_fit(model.fit_common(*counts), pooling)
+    except NoFiniteMaximum as error:
+        raise NotEstimable(str(error)) from error
+    likelihood_ratio = _test("likelihood_ratio_q", model.likelihood_ratio_q(*counts))
+    try:
+        fit = model.fit_random(*counts, **options)
+    except NoFiniteMaximum as error:
+        note = f"no random effects: {error}"
+        return BothModels(
+            replace(common, note=note), None, _spread_of_q((likelihood_ratio,), pooling.level)
+        )
+    random = replace(
+        _binomial_normal_fit(fit, pooling),
+        tau2_method="ML",
+        tau2=fit.tau2,
+        **_prediction(fit.estimate, fit, pooling),
+    )
+    tests = [_test("wald_q", model.wald_q(*counts)), likelihood_ratio]
+    return BothModels(common, random, _count_spread(fit.tau2, tests, studies.vi, pooling))
+
+
+def _binomial_normal_fit(fit: binomial_normal.BinomialNormal, pooling: Pooling) -> Fitted:
+    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
+    p_value = inverse_variance.p_values(fit.estimate, fit.se, pooling.interval, fit.k - 1)
+    return Fitted(
+        method=pooling.model,
+        tau2_method="",
+        interval=pooling.interval,
+        estimate=fit.estimate,
+        se=fit.se,
+        ci_low=fit.estimate - critical * fit.se,
+        ci_high=fit.estimate + critical * fit.se,
+        weights=binomial_normal.information_weights(fit),
+        weight_basis="approximate_information",
+        p_value=float(p_value),
     )
 
 
@@ -226,7 +317,7 @@ def _mixed_random(events, total, pooling: Pooling) -> Fitted:
         tau2_method="ML",
         tau2=fit.tau2,
         **_tau2_limits(events, total, pooling),
-        **_prediction(fit, pooling),
+        **_prediction(fit.beta, fit, pooling),
     )
 
 
@@ -258,25 +349,37 @@ def _mixed_fit(fit, events, total, pooling: Pooling) -> Fitted:
     )
 
 
-def _prediction(fit, pooling: Pooling) -> dict:
+def _prediction(mean: float, fit, pooling: Pooling) -> dict:
     half = inverse_variance.prediction_half_width(
         pooling.prediction, fit.k, fit.se, fit.tau2, pooling.level
     )
-    return {} if half is None else {"pi_low": fit.beta - half, "pi_high": fit.beta + half}
+    return {} if half is None else {"pi_low": mean - half, "pi_high": mean + half}
 
 
 def _mixed_spread(tau2: float, events, total, pooling: Pooling) -> Spread:
-    wald = logistic_mixed.wald_q(events, total)
     tests = [
-        Test("wald_q", wald.statistic, wald.df, wald.p_value),
+        _test("wald_q", logistic_mixed.wald_q(events, total)),
         _likelihood_ratio_test(events, total),
     ]
+    variances = measures.proportion(events, total, "logit").vi
+    return _count_spread(tau2, tests, variances, pooling)
+
+
+def _count_spread(tau2: float, tests: list[Test], vi: np.ndarray, pooling: Pooling) -> Spread:
+    """Of a model of counts: Wald's test and the likelihood ratio test, the declared one first.
+
+    `vi` are the corrected variances of the studies' own effects, for I2 from tau2.
+    """
     if pooling.heterogeneity == "likelihood_ratio":
-        tests.reverse()
+        tests = tests[::-1]
     if pooling.i2 == "tau2":
-        typical = logistic_mixed.typical_variance(events, total)
+        typical = heterogeneity.typical_variance(vi)
         return Spread(heterogeneity.i2_from_tau2(tau2, typical), "tau2", tuple(tests))
     return _spread_of_q(tuple(tests), pooling.level)
+
+
+def _test(name: str, found: logistic_mixed.Test) -> Test:
+    return Test(name, found.statistic, found.df, found.p_value)
 
 
 def _extreme_spread(events, total, pooling: Pooling) -> Spread:
@@ -285,8 +388,7 @@ def _extreme_spread(events, total, pooling: Pooling) -> Spread:
 
 
 def _likelihood_ratio_test(events, total) -> Test:
-    found = logistic_mixed.likelihood_ratio_q(events, total)
-    return Test("likelihood_ratio_q", found.statistic, found.df, found.p_value)
+    return _test("likelihood_ratio_q", logistic_mixed.likelihood_ratio_q(events, total))
 
 
 def _spread_of_q(tests: tuple[Test, ...], level: float) -> Spread:
@@ -316,4 +418,6 @@ MODELS = {
     "inverse_variance": _inverse_variance,
     "mantel_haenszel": _mantel_haenszel,
     "logistic_mixed": _logistic_mixed,
+    "binomial_normal_unconditional": _unconditional,
+    "binomial_normal_conditional": _conditional,
 }

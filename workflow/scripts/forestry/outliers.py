@@ -10,7 +10,7 @@ from forestry.influence import studentized_residuals
 from forestry.inverse_variance import fit_random
 from forestry.measures import wald_interval
 from forestry.models import Pooling
-from forestry.results import StudyEffect
+from forestry.results import COUNT_MODELS, StudyEffect
 
 FEWEST = 3  # of two studies, neither can be told to be the outlier
 THRESHOLD = 1.96
@@ -40,7 +40,7 @@ def outlying(studies: Sequence[StudyEffect], rule: Mapping, pooling: Pooling) ->
 
 def tau2_method_of(pooling: Pooling) -> str:
     """The estimator of tau2 for effects by inverse variance under a way of pooling."""
-    return "REML" if pooling.model == "logistic_mixed" else pooling.tau2
+    return "REML" if pooling.model in COUNT_MODELS else pooling.tau2
 
 
 def _by_residual(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:

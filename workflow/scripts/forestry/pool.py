@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forestry.mantel_haenszel import NotEstimable
 from forestry.models import BothModels, Fitted, Pooling, Spread, Studies, pool
 from forestry.outliers import outlying
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
@@ -92,18 +93,40 @@ def left_out(effects: Sequence[StudyEffect], variant: Mapping, pooling: Pooling)
 def pool_part(
     part: Part, effects: Sequence[StudyEffect], reasons: Mapping[str, str], pooling: Pooling
 ) -> Pooled:
-    """Pool the studies without a reason against it; fewer than two are not pooled."""
+    """Pool the studies without a reason against it; fewer than two are not pooled.
+
+    Where the counts of all together have no estimate, the row says so.
+    """
     kept = [effect for effect in effects if effect.study_id not in reasons]
-    if len(kept) < 2:
-        estimates, models = (_not_pooled(part, effects, kept),), None
-    else:
-        models = pool(studies_of(kept), pooling)
-        estimates = _estimates(part, kept, models, pooling)
+    models, note = _models(kept, effects, pooling)
     return Pooled(
-        estimates,
+        _estimates(part, kept, models, pooling)
+        if models
+        else (_not_pooled(part, effects, kept, note),),
         _weights(part, effects, reasons, models),
         _tests(part, len(kept), models),
     )
+
+
+def _models(kept, effects, pooling: Pooling) -> tuple[BothModels | None, str]:
+    """Both models, or None and why nothing is pooled."""
+    if not kept:
+        return None, _nothing(effects)
+    if len(kept) == 1:
+        return None, "one study: not pooled"
+    try:
+        return pool(studies_of(kept), pooling), ""
+    except NotEstimable as error:
+        return None, f"not estimable: {error}"
+
+
+def _nothing(effects: Sequence[StudyEffect]) -> str:
+    """Where counts are known and give no effect, that is why nothing is pooled."""
+    known = [effect for effect in effects if None not in (effect.events, effect.total)]
+    reasons = dict.fromkeys(effect.reason for effect in known if not effect.usable)
+    if reasons and not any(effect.usable for effect in effects):
+        return f"not estimable: {'; '.join(reasons)}"
+    return "no study with numbers: nothing to pool"
 
 
 def studies_of(kept: Sequence[StudyEffect]) -> Studies:
@@ -200,7 +223,7 @@ def _spread(found: Spread | None) -> dict:
     }
 
 
-def _not_pooled(part: Part, effects, kept) -> Estimate:
+def _not_pooled(part: Part, effects, kept, note: str) -> Estimate:
     numbers = (
         *("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "p_value"),
         *("link_estimate", "link_se", "tau2", "tau2_se", "tau2_low", "tau2_high"),
@@ -216,7 +239,7 @@ def _not_pooled(part: Part, effects, kept) -> Estimate:
         **dict.fromkeys(numbers),
         **_spread(None),
         selected=True,
-        note="one study: not pooled" if kept else "no study with numbers: nothing to pool",
+        note=note,
     )
 
 

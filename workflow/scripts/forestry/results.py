@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Methods that take counts as they are: studies' own effects and weights are beside them.
+COUNT_MODELS = ("logistic_mixed", "binomial_normal_unconditional", "binomial_normal_conditional")
+
 
 @dataclass(frozen=True)
 class StudyEffect:
@@ -57,7 +60,7 @@ class Estimate:
     events: int | None  # both arms
     measure: str
     model: str  # common | random | none
-    method: str  # logistic_mixed | inverse_variance | mantel_haenszel | exact_total | none
+    method: str  # inverse_variance | mantel_haenszel | one of COUNT_MODELS | exact_total | none
     tau2_method: str
     interval: str
     estimate: float | None
@@ -76,7 +79,7 @@ class Estimate:
     i2: float | None  # 0-1
     i2_low: float | None
     i2_high: float | None
-    i2_basis: str  # q | wald_q | likelihood_ratio_q | tau2
+    i2_basis: str  # q | mantel_haenszel_q | wald_q | likelihood_ratio_q | tau2
     q: float | None
     q_df: int | None
     q_p: float | None
@@ -116,7 +119,7 @@ class HeterogeneityTest:
     outcome: str
     variant: str
     group: str
-    test: str  # cochran_q | wald_q | likelihood_ratio_q
+    test: str  # cochran_q | mantel_haenszel_q | wald_q | likelihood_ratio_q
     k: int
     statistic: float | None
     df: int | None

@@ -7,12 +7,15 @@
 | `logit`          | ln(p / (1 - p))                          | the proportion         |
 | `arcsine`        | asin(sqrt(p))                            | sin^2                  |
 | `double_arcsine` | Freeman and Tukey's, as a half-angle     | Miller's (1978) inverse|
+| `square_root`    | sqrt of an incidence rate                | its square             |
+| `fisher_z`       | atanh of a correlation                   | tanh                   |
 | `identity`       | the mean, or a difference of means       | the same               |
 
 Two scales reach values that no proportion has, and these are left as they are: on
 `raw` a Wald limit falls below 0 or above 1, on `log` the limit of a proportion exceeds
 1. To clip them is for a drawing, not for a table. The angles do end where the
-proportion does: outside their range they stand for 0 or 1.
+proportion does: outside their range they stand for 0 or 1, and below 0 a square root
+stands for 0.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-SCALES = ("raw", "log", "logit", "arcsine", "double_arcsine", "identity")
+SCALES = (
+    *("raw", "log", "logit", "arcsine", "double_arcsine"),
+    *("square_root", "fisher_z", "identity"),
+)
 
 
 def to_display(
@@ -46,6 +52,10 @@ def to_display(
         display = expit(value)
     elif scale == "arcsine":
         display = np.sin(np.clip(value, 0.0, np.pi / 2)) ** 2
+    elif scale == "square_root":
+        display = np.maximum(value, 0.0) ** 2
+    elif scale == "fisher_z":
+        display = np.tanh(value)
     elif scale == "double_arcsine":
         display = _invert_double_arcsine(value, n_harmonic)
     else:

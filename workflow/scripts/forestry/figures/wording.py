@@ -103,6 +103,7 @@ def variance(value: float) -> str:
 # Lines of statistics ----------------------------------------------------------------------
 
 _Q_NAMES = {
+    "mantel_haenszel_q": "Mantel\N{EN DASH}Haenszel\N{NO-BREAK SPACE}",
     "wald_q": "Wald\N{NO-BREAK SPACE}",
     "likelihood_ratio_q": "likelihood-ratio\N{NO-BREAK SPACE}",
 }

@@ -9,22 +9,34 @@ from forestry.validation.declaration import mapping, text
 from forestry.validation.words import either, shown
 
 MIXED, INVERSE, MANTEL_HAENSZEL = "logistic_mixed", "inverse_variance", "mantel_haenszel"
+UNCONDITIONAL, CONDITIONAL = "binomial_normal_unconditional", "binomial_normal_conditional"
+OF_COUNTS = (MIXED, UNCONDITIONAL, CONDITIONAL)  # likelihoods of the counts as they are
 COUNTS = ("proportion", "risk_ratio", "odds_ratio", "risk_difference")
 
 # Which models a key is for, and why not for the others.
 KEYS = {
     "transform": ((INVERSE,), "the other models have a scale of their own"),
-    "tau2": ((INVERSE, MANTEL_HAENSZEL), "the mixed model estimates it by maximum likelihood"),
-    "tau2_interval": ((INVERSE, MANTEL_HAENSZEL), "the mixed model has its profile likelihood's"),
-    "nodes": ((MIXED,), "only its likelihood is integrated numerically"),
+    "tau2": ((INVERSE, MANTEL_HAENSZEL), "the others estimate it by maximum likelihood"),
+    "tau2_interval": (
+        (INVERSE, MANTEL_HAENSZEL),
+        "the others have their profile likelihood's, or none",
+    ),
+    "nodes": ((MIXED, UNCONDITIONAL), "only their likelihoods are integrated by a chosen number"),
+    "mh_exact": ((MANTEL_HAENSZEL,), "it alone pools tables with or without a correction"),
+    "q_about": ((MANTEL_HAENSZEL,), "it alone has a mean of its own"),
 }
 VALUES = {
-    MIXED: {"heterogeneity": ("wald", "likelihood_ratio"), "interval": ("wald", "t")},
+    **{
+        model: {"heterogeneity": ("wald", "likelihood_ratio"), "interval": ("wald", "t")}
+        for model in OF_COUNTS
+    },
     INVERSE: {"heterogeneity": ("cochran",)},
     MANTEL_HAENSZEL: {"heterogeneity": ("cochran",)},
 }
 MEASURES = {
     MIXED: ("proportion",),
+    UNCONDITIONAL: ("odds_ratio",),
+    CONDITIONAL: ("odds_ratio",),
     MANTEL_HAENSZEL: ("risk_ratio", "odds_ratio", "risk_difference"),
 }
 LIKELIHOODS = ("ML", "REML")
@@ -45,9 +57,12 @@ def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
             rule = f"{key} of {model} must be {either(values)}"
             yield _fault(f"{place}.{key}", pooling[key], rule)
     profiled = text(pooling, "tau2_interval") == "profile_likelihood"
-    if profiled and model != MIXED and text(pooling, "tau2") not in LIKELIHOODS:
+    if profiled and model not in OF_COUNTS and text(pooling, "tau2") not in LIKELIHOODS:
         rule = f"profile_likelihood needs tau2: {either(LIKELIHOODS)}"
         yield _fault(f"{place}.tau2_interval", pooling["tau2_interval"], rule)
+    if text(pooling, "q_about") == MANTEL_HAENSZEL and pooling.get("tau2", "DL") != "DL":
+        rule = f"only DL's tau2 comes from this Q, not that of {pooling['tau2']}"
+        yield _fault(f"{place}.q_about", pooling["q_about"], rule)
     if "zero_cells" in pooling and text(pooling, "transform") in ANGLES:
         rule = f"zero_cells does nothing under the transform {pooling['transform']}"
         yield _fault(f"{place}.zero_cells", "", rule)
@@ -67,10 +82,10 @@ def misfits(pooling: Mapping, measure: str) -> Iterator[str]:
     if text(zero_cells, "correct") == "variance" and not _variance_alone(pooling, measure):
         yield "zero_cells.correct: variance is for raw proportions and the risk_difference alone"
     uncorrected = text(zero_cells, "to") == "none" or zero_cells.get("add") == 0
-    if text(pooling, "model") == "logistic_mixed" and uncorrected:
+    if model in OF_COUNTS and uncorrected:
         yield (
-            "zero_cells: logistic_mixed pools the counts as they are, but a study of 0 or 100 % "
-            "needs a correction for the logit that is shown and tested"
+            f"zero_cells: {model} pools the counts as they are, but a study of 0 or 100 % "
+            "needs a correction for the effect that is shown and tested"
         )
     if text(zero_cells, "cells") == "events" and measure != "risk_ratio":
         yield "zero_cells.cells: events is for the risk_ratio alone"

@@ -1,0 +1,193 @@
+"""The conditional binomial-normal model of two arms: exact, without levels of the studies.
+
+Given its events in both arms, study i's events in the treated arm have a noncentral
+hypergeometric distribution with log odds ratio theta + tau u_i, u_i ~ N(0, 1): van Houwelingen,
+Zwinderman & Stijnen 1993 (Stat Med 12:2273), Stijnen, Hamza & Ozdemir 2010 (Stat Med 29:3046).
+It is R's rma.glmm(measure = "OR", model = "CM.EL").
+
+The integral over u_i is taken by the trapezoid rule after u = mode + s sinh(x), which holds
+a narrow peak and the prior's long tail alike and converges geometrically (Trefethen & Weideman
+2014, SIAM Rev 56:385). Its error is of the order of rounding, so that the derivatives are
+those under the integral.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from forestry.binomial_normal import (
+    BinomialNormal,
+    Point,
+    Tables,
+    best_of,
+    informative_tables,
+    maximise,
+    q_of,
+    random_tables,
+    wald_statistic,
+)
+from forestry.checks import NotConverged
+from forestry.logistic_mixed import Test
+from forestry.noncentral_hypergeometric import Margins
+
+_POINTS = np.linspace(-1.0, 1.0, 61)
+_REACH = 9.0  # standard deviations of the prior beyond the mode: exp(-9^2 / 2) is rounding
+_STEPS = 200
+_TOLERANCE = 1e-11
+_LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
+
+
+def fit_common(
+    events: ArrayLike, total: ArrayLike, control_events: ArrayLike, control_total: ArrayLike
+) -> BinomialNormal:
+    """The conditional maximum likelihood estimate of one common log odds ratio.
+
+    Counts (k,), k >= 1. As R's mantelhaen.test(exact = TRUE). Raises ValueError for what are
+    not counts, NoFiniteMaximum where there is no finite estimate, NotConverged.
+    """
+    return _common(informative_tables(events, total, control_events, control_total))
+
+
+def fit_random(
+    events: ArrayLike, total: ArrayLike, control_events: ArrayLike, control_total: ArrayLike
+) -> BinomialNormal:
+    """The maximum of the likelihood over theta and tau >= 0.
+
+    The boundary is returned where it is the higher maximum. Raises as `fit_common`, and
+    NoFiniteMaximum where tau has none.
+    """
+    tables = random_tables(events, total, control_events, control_total)
+    common, margins = _common(tables), _margins(tables)
+    found = maximise(
+        lambda theta, tau, u: _evaluate(tables, margins, theta, tau, u),
+        common.estimate,
+        np.zeros(tables.a.size),
+        margins.rounding,
+    )
+    return best_of(tables, common, found)
+
+
+def likelihood_ratio_q(events, total, control_events, control_total) -> Test:
+    """The likelihood ratio test of one common odds ratio against one for each study, df k - 1.
+
+    k counts the informative studies. Raises as `fit_common`.
+    """
+    tables = informative_tables(events, total, control_events, control_total)
+    _, _, saturated = _each(tables)
+    return q_of(2 * (saturated.sum() - _common(tables).log_likelihood), tables.a.size)
+
+
+def wald_q(events, total, control_events, control_total) -> Test:
+    """Q of the studies' own conditional estimates, of those that are finite, df k - 1.
+
+    k counts all informative studies, as in R's metafor: the test is conservative where some
+    have a zero cell. Raises as `fit_common`, and ValueError where no estimate is finite.
+    """
+    tables = informative_tables(events, total, control_events, control_total)
+    theta, variance, _ = _each(tables)
+    inside = tables.inside
+    return wald_statistic(theta[inside], 1 / variance[inside], tables.a.size)
+
+
+def _margins(tables: Tables) -> Margins:
+    return Margins(tables.a + tables.b, tables.c + tables.d, tables.a + tables.c)
+
+
+# One odds ratio, for all studies or for each ----------------------------------------------------
+
+
+def _common(tables: Tables) -> BinomialNormal:
+    margins, theta = _margins(tables), 0.0
+    bracket = [-np.inf, np.inf]
+    for iteration in range(1, _STEPS + 1):
+        at = margins.moments(np.full(tables.a.shape, theta))
+        score, information = float((tables.a - at.mean).sum()), float(at.variance.sum())
+        step = score / information if information > 0 else np.copysign(np.inf, score)
+        if abs(step) * np.sqrt(information) < _TOLERANCE + margins.rounding:
+            return _common_fit(tables, margins, theta + step, iteration)
+        bracket[score < 0] = theta  # the score falls with theta: the root is on the other side
+        theta = _bracketed(theta, step, *bracket)
+    raise NotConverged("the common odds ratio was not found")
+
+
+def _common_fit(tables: Tables, margins: Margins, theta: float, iterations: int):
+    at = margins.moments(np.full(tables.a.shape, theta))
+    own = margins.log_coefficient(tables.a) + tables.a * theta - at.log_sum
+    return BinomialNormal(
+        estimate=float(theta),
+        se=float(at.variance.sum() ** -0.5),
+        tau2=0.0,
+        log_likelihood=float(own.sum()),
+        score=(float((tables.a - at.mean).sum()), 0.0),
+        iterations=iterations,
+        information=at.variance,
+        informative=tables.informative,
+    )
+
+
+def _bracketed(theta: float, step: float, low: float, high: float) -> float:
+    """Newton's step, cut to 2, or the middle of the bracket where it leaves it."""
+    new = theta + float(np.clip(step, -2.0, 2.0))
+    return new if low < new < high else (low + high) / 2
+
+
+def _each(tables: Tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each study's own log odds ratio (NaN at an end of the range), information, log-likelihood."""
+    margins, inside = _margins(tables), tables.inside
+    cells = [cell + 0.5 for cell in (tables.a, tables.b, tables.c, tables.d)]
+    theta = np.log(cells[0] * cells[3] / (cells[1] * cells[2]))
+    for _ in range(_STEPS):
+        at = margins.moments(theta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.where(inside, np.clip((tables.a - at.mean) / at.variance, -1, 1), 0.0)
+        theta = theta + step
+        if (np.abs(step) * np.sqrt(at.variance) < _TOLERANCE + margins.rounding).all():
+            at = margins.moments(theta)
+            own = margins.log_coefficient(tables.a) + tables.a * theta - at.log_sum
+            # At an end of its range a study's probability rises to 1.
+            return np.where(inside, theta, np.nan), at.variance, np.where(inside, own, 0.0)
+    raise NotConverged("a study's own odds ratio was not found")
+
+
+# The integrated likelihood ----------------------------------------------------------------------
+
+
+def _evaluate(tables: Tables, margins: Margins, theta: float, tau: float, u) -> Point:
+    mode, scale = _modes(tables, margins, theta, tau, u)
+    half = np.arcsinh(_REACH / scale)
+    x = _POINTS[:, None] * half
+    nodes = mode + scale * np.sinh(x)
+    at = margins.moments(theta + tau * nodes)
+    logs = margins.log_coefficient(tables.a) + tables.a * (theta + tau * nodes) - at.log_sum
+    logs = logs - nodes**2 / 2 + np.log(np.cosh(x))
+    top = logs.max(axis=0)
+    posterior = np.exp(logs - top)
+    total = posterior.sum(axis=0)
+    posterior /= total
+    width = scale * half * (_POINTS[1] - _POINTS[0])
+    value = top + np.log(total * width) - _LOG_ROOT_2PI
+    # Louis 1982: means over the posterior of the score and of its derivative.
+    slope = tables.a - at.mean
+    scores = np.array([slope, slope * nodes])
+    mean = (posterior * scores).sum(axis=1)
+    powers = np.array([[np.ones_like(nodes), nodes], [nodes, nodes**2]])
+    second = (posterior * (scores[:, None] * scores[None] - at.variance * powers)).sum(axis=2)
+    hessian = (second - mean[:, None] * mean[None]).sum(axis=-1)
+    return Point(float(value.sum()), mean.sum(axis=-1), hessian, mode)
+
+
+def _modes(tables: Tables, margins: Margins, theta: float, tau: float, u):
+    """Posterior modes of u, (k,), and the scales there; u starts the search.
+
+    The posterior is log-concave with a curvature of 1 or more, so that Newton's steps need but
+    be cut short to arrive.
+    """
+    for _ in range(_STEPS):
+        at = margins.moments(theta + tau * u)
+        curvature = 1 + tau**2 * at.variance
+        step = (tau * (tables.a - at.mean) - u) / curvature
+        u = u + np.clip(step, -1, 1)
+        if (np.abs(step) < 1e-8 + margins.rounding).all():
+            return u, curvature**-0.5
+    raise NotConverged("a study's posterior mode was not found")
