@@ -5,6 +5,7 @@
 # Steps: bootstrap_replicates  a chunk of an outcome's replicates
 #        bootstrap_intervals   all chunks of an outcome put together, and their intervals
 #        collate_bootstrap     the outcomes' intervals, one after the other
+#        bootstrap_figure      the distribution of an outcome's replicates, with the intervals
 #
 # A replicate is drawn by its index, so that the number of chunks changes no result:
 # `snakemake bootstrap --set-scatter bootstrap=40`.
@@ -16,7 +17,7 @@ scattergather:
 
 rule bootstrap:
     input:
-        ["results/bootstrap.csv"] if BOOTSTRAP else [],
+        bootstrap_files(),
 
 
 rule bootstrap_replicates:
@@ -75,3 +76,33 @@ use rule collate as collate_bootstrap with:
         ),
     log:
         "logs/collate/bootstrap.log",
+
+
+rule bootstrap_figure:
+    input:
+        chunks=gather.bootstrap(
+            "results/bootstrap/{{outcome}}/replicates-{scatteritem}.npy"
+        ),
+        effects="results/effects/{outcome}.csv",
+        intervals="results/bootstrap/{outcome}/intervals.csv",
+        estimates="results/pooled/{outcome}/estimates.csv",
+    output:
+        pdf="results/figures/bootstrap/{outcome}.pdf",
+        svg=report(
+            "results/figures/bootstrap/{outcome}.svg",
+            caption="../report/bootstrap.rst",
+            category="Bootstrap",
+            labels=outcome_labels,
+        ),
+        png="results/figures/bootstrap/{outcome}.png",
+    log:
+        "logs/figures/bootstrap/{outcome}.log",
+    wildcard_constraints:
+        outcome=one_of(BOOTSTRAPPED),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=bootstrap_figure_settings,
+        code=code("bootstrap_figure.py"),
+    script:
+        "../scripts/bootstrap_figure.py"

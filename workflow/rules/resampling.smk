@@ -14,6 +14,19 @@ def bootstrap_table_settings(wildcards):
     return resampling.bootstrap_table_settings(REVIEW, wildcards.outcome)
 
 
+def bootstrap_figure_settings(wildcards):
+    return resampling.bootstrap_figure_settings(REVIEW, wildcards.outcome)
+
+
+def bootstrap_files():
+    """What `snakemake bootstrap` makes, where the review declares it."""
+    figures = "results/figures/bootstrap/{outcome}.{format}"
+    return [
+        *(["results/bootstrap.csv"] if BOOTSTRAP else []),
+        *collect(figures, outcome=BOOTSTRAPPED, format=FORMATS),
+    ]
+
+
 def effects_of_subgroups(wildcards):
     """The effects on the scale of an outcome's subgroups, where it has any."""
     grouped = wildcards.outcome in REVIEW.subgrouped

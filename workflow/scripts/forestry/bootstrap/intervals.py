@@ -61,9 +61,9 @@ def _percentile(ordered, observed, acceleration, tail) -> Limits:
 
 
 def _basic(ordered, observed, acceleration, tail) -> Limits:
-    if not np.isfinite(observed):
-        return Limits(None, None, "the estimate is infinite: no basic interval")
     low, high = _from_below(ordered, tail), _from_above(ordered, tail)
+    if not np.isfinite((low, high, observed)).all():
+        return Limits(None, None, "replicates at the end of the scale: no basic interval")
     return Limits(2 * observed - high, 2 * observed - low)
 
 

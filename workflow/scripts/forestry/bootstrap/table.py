@@ -8,7 +8,7 @@ limit, 0 or 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
@@ -186,9 +186,7 @@ def _few_samples(target: Target, kind: str) -> str:
 
 def display_of(target: Target) -> Callable[[float | None], float | None]:
     """From the scale of analysis of a target's estimate to that of display; None stays None."""
-    studies = target.parts[0]
-    scale = studies[0].scale
-    n = harmonic_mean([study.total for study in studies]) if scale == "double_arcsine" else None
+    scale, n = _scale(target)
 
     def show(value: float | None) -> float | None:
         known = value is not None and not np.isnan(value)
@@ -197,12 +195,23 @@ def display_of(target: Target) -> Callable[[float | None], float | None]:
     return show
 
 
+def _scale(target: Target) -> tuple[str, float | None]:
+    """A target's scale of analysis, and what `to_display` needs to leave it."""
+    studies = target.parts[0]
+    scale = studies[0].scale
+    n = harmonic_mean([study.total for study in studies]) if scale == "double_arcsine" else None
+    return scale, n
+
+
 def _number(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
-def estimates_of(target: Target, kind: str, records: np.ndarray) -> Iterator[float]:
-    """The replicates' pooled estimates that have a value, on the scale of display."""
-    show = display_of(target)
-    values = records[column(target, kind, "estimate")]
-    return (show(value) for value in values[~np.isnan(values)])
+def estimates_of(target: Target, kind: str, records: np.ndarray) -> np.ndarray:
+    """The replicates' pooled estimates that have a value, on the scale of display.
+
+    None where the target has no replicates of the kind.
+    """
+    name = column(target, kind, "estimate")
+    values = records[name] if name in records.dtype.names else np.empty(0)
+    return to_display(values[~np.isnan(values)], *_scale(target)) if values.size else values

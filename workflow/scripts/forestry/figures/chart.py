@@ -166,6 +166,8 @@ LINES = {
     "filled_pooled": lambda style: {"color": FLAG, "linewidth": 0.9, "linestyle": DOTTED},
     "null": lambda style: {"color": style.muted, "linewidth": 0.6},
     "threshold": lambda style: {"color": style.muted, "linewidth": 0.6, "linestyle": DASHED},
+    "interval": lambda style: {"color": style.accent, "linewidth": 1.5},
+    "model": lambda style: {"color": style.muted, "linewidth": 1.5},
     "reference": lambda style: {"color": style.rule, "linewidth": 0.8},
 }
 BAND = "#d3e0ea"
