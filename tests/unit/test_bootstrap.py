@@ -374,3 +374,22 @@ def test_columns_are_of_the_targets_that_can_be_bootstrapped():
     names = replicate_chunk("healing", chosen, KINDS, PLAN, "1-of-8").dtype.names
     assert names[0] == INDEX and len(names) == 1 + 2 * 4
     assert not any("/none/" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    "pooling, fits",
+    [
+        ({"model": "mantel_haenszel", "select": "random"}, True),
+        ({"model": "mantel_haenszel", "select": "common"}, False),
+        ({"model": "mantel_haenszel", "select": "random", "q_about": "mantel_haenszel"}, False),
+        ({"model": "binomial_normal_conditional", "select": "random"}, False),
+        ({"model": "inverse_variance"}, True),
+    ],
+    ids=str,
+)
+def test_what_needs_counts_of_two_arms_has_no_parametric_bootstrap(pooling, fits):
+    cells = {"events": (3, 5, 8), "total": (20, 21, 30)}
+    arms = cells | {"control_events": (6, 4, 9), "control_total": (22, 20, 33)}
+    (target,) = targets(effects(sheet("risk_ratio", **arms), "risk_ratio"), pooling)
+    assert (target.unfit("parametric") == "") == fits
+    assert target.unfit("nonparametric") == ""

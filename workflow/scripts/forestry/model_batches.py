@@ -8,14 +8,15 @@ without a value is NaN in its row, never an error of the others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.special import xlogy
 
-from forestry import batch
-from forestry.logistic_mixed import fit_random_batch
-from forestry.models import Pooling, Studies
+from forestry import batch, logistic_mixed
+from forestry.checks import NotConverged
+from forestry.mantel_haenszel import NotEstimable
+from forestry.models import BothModels, Pooling, Studies, pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
     yi, vi, m = data.studies.yi, data.studies.vi, data.multiplicity
     common = batch.pool_batch(yi, vi, 0.0, multiplicity=m)
     random = batch.fit_random_batch(
-        yi, vi, pooling.tau2, m, pooling.interval, pooling.level, pooling.i2
+        *(yi, vi, pooling.tau2, m, pooling.interval, pooling.level, pooling.i2)
     )
     return ManyModels(
         common=common.estimate,
@@ -115,6 +116,8 @@ def _typical_variance(data: DataSets, vi) -> np.ndarray:
 
 def _mantel_haenszel(data: DataSets, pooling: Pooling) -> ManyModels:
     """Random effects by inverse variance; the common effect has no standard error here."""
+    if not pooling.mh_exact or pooling.q_about == "mantel_haenszel":
+        return _one_by_one(data, pooling)
     found = _inverse_variance(data, pooling)
     r, s = _ratio_parts(data.studies)
     r, s = data.total(r), data.total(s)
@@ -143,7 +146,7 @@ def _ratio_parts(studies: Studies) -> tuple[np.ndarray, np.ndarray]:
 
 def _logistic_mixed(data: DataSets, pooling: Pooling) -> ManyModels:
     x, n, m = data.studies.events, data.studies.total, data.multiplicity
-    fits = fit_random_batch(x, n, m, nodes=pooling.nodes)
+    fits = logistic_mixed.fit_random_batch(x, n, m, nodes=pooling.nodes)
     events, others = data.total(x), data.total(n - x)
     with np.errstate(divide="ignore"):
         common, common_se = np.log(events) - np.log(others), np.sqrt(1 / events + 1 / others)
@@ -202,8 +205,48 @@ def _likelihood_ratio_q(data: DataSets) -> np.ndarray:
     return np.maximum(q, 0.0)
 
 
+# The others -------------------------------------------------------------------------------------
+
+
+def _one_by_one(data: DataSets, pooling: Pooling) -> ManyModels:
+    """The models that have no batch: a data set after the other, with its studies repeated."""
+    rows = []
+    for counts in data.multiplicity:
+        try:
+            rows.append(_row(pool(_repeated(data.studies, counts), pooling)))
+        except NotConverged:
+            rows.append((*[np.nan] * 6, False))
+        except NotEstimable:
+            rows.append((*[np.nan] * 6, True))
+    return ManyModels(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _row(both: BothModels) -> tuple:
+    """The fields of `ManyModels`, of one data set."""
+    common, random, spread = both.common, both.random, both.spread
+    numbers = (
+        common and common.estimate,
+        common and common.se,
+        random and random.estimate,
+        random and random.se,
+        random and random.tau2,
+        spread and spread.i2.i2,
+    )
+    return (*(np.nan if number is None else number for number in numbers), True)
+
+
+def _repeated(studies: Studies, counts: np.ndarray) -> Studies:
+    """The studies as often as they count. Raises NotEstimable for fewer than two."""
+    if counts.sum() < 2:
+        raise NotEstimable("one study has no heterogeneity")
+    names = [field.name for field in fields(Studies) if field.name != "measure"]
+    return replace(studies, **{name: np.repeat(getattr(studies, name), counts) for name in names})
+
+
 MODELS: dict[str, Callable[[DataSets, Pooling], ManyModels]] = {
     "inverse_variance": _inverse_variance,
     "mantel_haenszel": _mantel_haenszel,
     "logistic_mixed": _logistic_mixed,
+    "binomial_normal_unconditional": _one_by_one,
+    "binomial_normal_conditional": _one_by_one,
 }

@@ -44,10 +44,18 @@ class Target:
             if len(self.parts) > 1:
                 return "a group of fewer than two studies: not bootstrapped"
             return "one study: not bootstrapped" if fewest else "no study: nothing to bootstrap"
-        haenszel = self.pooling.model == "mantel_haenszel" and self.pooling.select != "random"
-        if kind == "parametric" and haenszel and len(self.parts) == 1:
-            return "effects are drawn, not counts: no common effect of Mantel and Haenszel"
+        if kind == "parametric" and self._needs_counts:
+            return "effects are drawn, not the counts of two arms that the model needs"
         return ""
+
+    @property
+    def _needs_counts(self) -> bool:
+        """Whether the model needs two arms' counts for what is bootstrapped."""
+        if self.pooling.model.startswith("binomial_normal"):
+            return True
+        random_alone = self.pooling.select == "random" or len(self.parts) > 1
+        by_effects = random_alone and self.pooling.q_about != "mantel_haenszel"
+        return self.pooling.model == "mantel_haenszel" and not by_effects
 
 
 def targets_of(
