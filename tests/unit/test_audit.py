@@ -15,6 +15,7 @@ from forestry.audit import (
     audit_summary,
 )
 from forestry.consistency import Published
+from forestry.reconstruction.files import Solution
 from forestry.records import read_records, write_records
 from forestry.results import Estimate, StudyEffect, Weight
 
@@ -342,3 +343,47 @@ def test_rows_make_a_table(tmp_path):
     rows = [verdict(), verdict(estimate=replace(NOTHING, k=0, n=None))]
     write_records(tmp_path / "audit.csv", AuditRow, rows)
     assert read_records(tmp_path / "audit.csv", AuditRow) == rows
+
+
+# Reconstruction ------------------------------------------------------------------------------
+
+
+def solution(**cells) -> Solution:
+    empty = {field.name: "" for field in fields(Solution)}
+    named = {"outcome": "response", "variant": "main", "verdict": "several", "k": 5}
+    numbers = {"k_unknown": 1, "solutions": 3, "exhaustive": True, "distance": 0.0}
+    return Solution(**{**empty, **named, **numbers, **cells})
+
+
+SOLVED = [*STUDIES[:4], study("e", total=11, status="reconstructed", basis="published:response")]
+RESTING = replace(ESTIMATE, k_reported=4, k_reconstructed=1)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({}, "the reconstructed rows are one of 3 sets that read as published"),
+        ({"exhaustive": False}, "the reconstructed rows are one of at least 3 sets"),
+        ({"solutions": None}, "the reconstructed rows are one of countless sets"),
+        ({"contradicted": "n"}, "the printed n cannot hold beside the other figures"),
+        (
+            {"verdict": "none", "distance": 2.5, "reason": "the known row of a is far off"},
+            "the nearest are 2.5 units of the last printed digits away; the known row of a is far",
+        ),
+    ],
+)
+def test_agreement_of_solved_rows_says_how_free_they_are(found, said):
+    row = verdict(estimate=RESTING, studies=SOLVED, solutions=[solution(**found)])
+    assert row.verdict == BY_CONSTRUCTION and said in row.reason
+
+
+def test_what_was_found_is_told_where_the_digits_differ():
+    found = solution(verdict="none", distance=2.5, reason="why")
+    other = replace(RESTING, estimate=0.9)
+    row = verdict(estimate=other, studies=SOLVED, solutions=[found])
+    assert row.verdict == DIFFERS and row.reason.endswith("digits away; why")
+
+
+def test_nothing_is_told_of_a_result_without_an_unknown_row():
+    assert verdict(solutions=[solution(k_unknown=0)]).reason == "all printed digits match"
+    assert verdict(solutions=[solution(outcome="another")]).reason == "all printed digits match"

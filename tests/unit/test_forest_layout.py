@@ -383,3 +383,40 @@ def test_heterogeneity_leaves_out_what_does_not_exist():
     limits = replace(row, i2=0.69, i2_low=0.5, i2_high=0.84)
     assert plain(heterogeneity(limits)) == "Heterogeneity: I² = 69% (50% to 84%)"
     assert subgroup_differences(HeterogeneityTest("a", "b", "", "t", 0, None, None, None)) == ()
+
+
+# Reported rows alone -------------------------------------------------------------------------
+
+
+def with_reported(beside):
+    effects, estimates, weights, settings = examples.proportions(
+        reported_variant="known", reported_label="Reported rows only"
+    )
+    estimates = [replace(row, k_reconstructed=1) for row in estimates]
+    return forest_layout(effects, [*estimates, *beside], weights, settings)
+
+
+def test_a_result_of_reconstructed_rows_has_that_of_reported_ones_below_it():
+    alone = replace(examples.estimate("common", 0.6, 0.5, 0.7, True), variant="known", k=2)
+    layout = with_reported([alone])
+    *models, row = rows(layout, "pooled")
+    assert [one.key for one in models] == ["common", "random"]
+    assert row.label == "Reported rows only (k = 2)"
+    assert (row.estimate, row.ci_low, row.ci_high) == (0.6, 0.5, 0.7)
+    assert (row.bold, row.muted, row.marker) == (False, True, "hollow")
+    assert row.cells["effect"] == ("60.0", "(50.0", "to", "70.0)")
+    assert layout.pooled == 0.71
+
+
+def test_reported_rows_that_are_not_pooled_are_said_to_be_so():
+    alone = replace(examples.not_pooled(1), variant="known")
+    (row,) = rows(with_reported([alone]), "reported_only")
+    assert row.label == "Reported rows only (k = 1)" and plain(row.spans) == "not pooled"
+    assert not row.plotted
+
+
+def test_a_result_without_reconstructed_rows_has_no_such_line(layout):
+    effects, estimates, weights, settings = examples.proportions(reported_variant="known")
+    alone = replace(estimates[0], variant="known", selected=True)
+    plot = forest_layout(effects, [*estimates, alone], weights, settings)
+    assert plot.rows == layout.rows

@@ -214,7 +214,10 @@ def test_derived_reconstructed_converted_and_hidden_rows_are_counted():
         "The numbers of 2 studies were derived by arithmetic from published figures, "
         "1 of them from a pooled result of the article." in said
     )
-    assert "The numbers of 1 study (†) were reconstructed from a published pooled result." in said
+    assert (
+        "The numbers of 1 study (†) were reconstructed from a published pooled result, with "
+        "which agreement is no evidence." in said
+    )
     assert "No public number was found for 1 study." in said
     assert "Not pooled: e (mean without a spread)." in said
 
@@ -376,3 +379,14 @@ def test_a_legend_comes_back(tmp_path):
     made = Legend("Forest plot of τ²", "95% CI 47.4–77.2.")
     write_legend(made, tmp_path / "legend.json")
     assert read_legend(tmp_path / "legend.json") == made
+
+
+def test_reported_rows_alone_are_told_beside_reconstructed_ones():
+    effects = (effect("a"), effect("b", "reconstructed"))
+    alone = replace(estimate(k=7), variant="known")
+    said = text("forest", estimate(), alone, effects=effects, reported_variant="known")
+    assert "is no evidence; reported rows alone (k=7) give 63.6 (47.4–77.2)." in said
+    alone = nothing(1, variant="known")
+    said = text("forest", estimate(), alone, effects=effects, reported_variant="known")
+    assert "is no evidence; reported rows alone (k=1) are not pooled." in said
+    assert "reported rows" not in text("forest", estimate(), alone, effects=effects)

@@ -447,8 +447,22 @@ def test_reconstructed_rows_are_marked():
     table = pooled_table(
         [Outcome("pr", "R")], [estimate(k_reconstructed=2)], {"pr": []}, id="2", title=""
     )
-    assert table.rows[0].cells[0].endswith("†")
-    assert any(note.startswith("† 2 rows") for note in table.notes)
+    assert table.rows[0].cells[0].endswith("(2†)")
+    assert any(note.startswith("† 2 of the pooled rows") for note in table.notes)
+
+
+def test_reported_rows_stand_under_a_result_of_reconstructed_ones():
+    rows = [estimate(k_reconstructed=2), not_pooled(variant="known", k=1)]
+    named = {"reported_variant": "known", "reported_label": "reported rows only"}
+    table = pooled_table([Outcome("pr", "R")], rows, {"pr": []}, id="2", title="", **named)
+    first, beside = table.rows
+    assert beside.cells[:2] == ("Reported rows only", "1") and beside.kind == "quiet"
+    assert (first.values["k_reconstructed"], beside.values["variant"]) == (2, "known")
+    rows = [estimate(), not_pooled(variant="known", k=1)]
+    assert (
+        len(pooled_table([Outcome("pr", "R")], rows, {"pr": []}, id="2", title="", **named).rows)
+        == 1
+    )
 
 
 # Table S3 ------------------------------------------------------------------------------------

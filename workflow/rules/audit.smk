@@ -10,6 +10,7 @@ rule audit:
     input:
         published="resources/published.csv",
         tests=REVIEW.published_tests,
+        solutions=ancient([str(path) for path in REVIEW.solutions]),
         estimates="results/estimates.csv",
         weights="results/weights.csv",
         effects=collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),

@@ -4,14 +4,17 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from forestry.gate import GateClosed, pass_gate
-from forestry.jobs import documents, drawings, statistics
+from forestry.jobs import documents, drawings, reconstruction, statistics
 from forestry.provenance import code_of, digest_of
+from forestry.reconstruction.files import digest_of as digest_of_task
+from forestry.reconstruction.files import refusal, stale
 from forestry.review import Review
 from forestry.running import StillAtWork, enter
 
@@ -59,6 +62,44 @@ def template(name):
 
 def sheet(wildcards):
     return str(REVIEW.sheet(wildcards.outcome))
+
+
+@cache
+def tasks():
+    """What is to be solved, by sheet."""
+    return reconstruction.tasks(REVIEW)
+
+
+@cache
+def refuse_stale():
+    """Stop where the review reads reconstructed rows that are not those of its sheets.
+
+    Asked for by what reads them, not when the workflow is read: `reconstruct` must run.
+    """
+    sheets = stale(tasks(), RESOURCES) if REVIEW.is_reconstructed else []
+    if sheets:
+        raise WorkflowError(refusal(sheets))
+
+
+def solved_rows(wildcards):
+    """The file of solved rows of an outcome's sheet, if the review reads one."""
+    refuse_stale()
+    return [str(path) for path in REVIEW.solved(wildcards.outcome)]
+
+
+def solved_sheets(wildcards):
+    return [
+        f".snakemake/forestry/solved/{sheet}-{digest_of_task(task)}.json"
+        for sheet, task in tasks().items()
+    ]
+
+
+def solve_settings(wildcards):
+    return tasks()[wildcards.sheet]
+
+
+def reconstruct_settings(wildcards):
+    return reconstruction.reconstruct_settings(REVIEW)
 
 
 def effects_settings(wildcards):

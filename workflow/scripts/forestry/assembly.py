@@ -57,7 +57,8 @@ def _plot(figure: Mapping, results: Results) -> Plot:
     if in_groups:
         effects = in_step(results.subgroup_effects[outcome], results.weights, outcome, variant)
     tests = [test for test in results.tests if test.outcome == outcome]
-    words = ("label", "variant_label", "variant_text", "unit", "labels", "groups", "pooling")
+    words = ("label", "variant_label", "variant_text", "reported_variant", "unit")
+    words = (*words, "labels", "groups", "pooling")
     return Plot(
         outcome=outcome,
         variant=variant,

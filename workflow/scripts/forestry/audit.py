@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forestry.consistency import Printed, Published, read_printed
+from forestry.reconstruction.files import Solution
+from forestry.reconstruction.results import NONE as NO_SOLUTION
+from forestry.reconstruction.results import SEVERAL
 from forestry.results import Estimate, StudyEffect, Weight
 
 AGREES = "agrees"
@@ -86,16 +89,19 @@ def audit(
     *,
     refs: Mapping[str, str] | None = None,
     weights: Sequence[Weight] = (),
+    solutions: Sequence[Solution] = (),
 ) -> list[AuditRow]:
     """Every published result beside the selected estimate of its outcome, in their order.
 
     `effects` holds the studies of each outcome; `subgroup_map` the step and the group of
     each published variant that is a subgroup; `refs` the study of each reference number (a
     reference that it lacks is taken as the study's own id); `weights` tell which studies
-    are in a subgroup. Raises ValueError for a published text that is no number, and where
-    two estimates of one result are selected.
+    are in a subgroup; `solutions` what a reconstruction
+    found of each result. Raises ValueError for a published text that is no number, and where two
+    estimates of one result are selected.
     """
     computed = _selected(estimates)
+    found = {(solution.outcome, solution.variant): solution for solution in solutions}
     return [
         _audit_row(
             row,
@@ -103,6 +109,7 @@ def audit(
             computed,
             _pool(row, effects, subgroup_map, refs or {}, weights),
             effects,
+            found.get((row.outcome, row.variant)),
         )
         for row in published
     ]
@@ -147,7 +154,9 @@ def _pool(row: Published, effects, subgroup_map, refs, weights) -> _Pool:
     return _Pool(tuple(rows.values()), max(int(row.k or 0) - len(rows), 0))
 
 
-def _audit_row(row: Published, place: Place, computed, pool: _Pool, effects) -> AuditRow:
+def _audit_row(
+    row: Published, place: Place, computed, pool: _Pool, effects, solution: Solution | None
+) -> AuditRow:
     estimate = computed.get(place)
     numbers = _numbers(row, estimate)
     differing = _differing(row, numbers)
@@ -157,6 +166,7 @@ def _audit_row(row: Published, place: Place, computed, pool: _Pool, effects) -> 
     else:
         circular = _circular(row, estimate, pool, effects)
         verdict, reason = _verdict(row, estimate, differing, pool, circular)
+        reason = "; ".join([reason, *_solved(solution)])
     value = numbers["estimate"]
     return AuditRow(
         outcome=row.outcome,
@@ -342,6 +352,25 @@ def _circular(row: Published, estimate: Estimate, pool: _Pool, effects) -> str:
         return ""
     sources = dict.fromkeys(r.basis for r in derived)
     return f"{len(derived)} of {_count(estimate.k, 'study')} derived from {_and(list(sources))}"
+
+
+def _solved(solution: Solution | None) -> list[str]:
+    """What a reconstruction found: how free its rows are, and what the printed figures deny."""
+    if solution is None or not solution.k_unknown:
+        return []
+    told = []
+    if solution.verdict == NO_SOLUTION:
+        apart = f"{solution.distance:.3g} units of the last printed digits"
+        told.append(f"no rows were found that read as published, the nearest are {apart} away")
+        told.append(solution.reason)
+    elif solution.verdict == SEVERAL:
+        least = "" if solution.exhaustive else "at least "
+        sets = f"{least}{solution.solutions}" if solution.solutions else "countless"
+        told.append(f"the reconstructed rows are one of {sets} sets that read as published")
+    if solution.contradicted:
+        denied = _and(solution.contradicted.split())
+        told.append(f"the printed {denied} cannot hold beside the other figures")
+    return list(filter(None, told))
 
 
 def _derived_from_itself(effect: StudyEffect, outcome: str, effects) -> bool:

@@ -108,6 +108,7 @@ class Plot:
     label, variant_label: the outcome's and the variant's name for a reader; the main
         analysis has none.
     variant_text: what the variant does, as `describe_variant` says it.
+    reported_variant: the variant that pools reported rows alone, if there is one.
     labels: study names by id; groups: subgroup names by key.
     pooling: the way of pooling as declared.
     """
@@ -118,6 +119,7 @@ class Plot:
     variant_label: str = ""
     variant_text: str = ""
     unit: str = ""
+    reported_variant: str = ""
     estimates: Sequence[Estimate] = ()
     effects: Sequence[StudyEffect] = ()
     weights: Sequence[Weight] = ()
@@ -468,7 +470,25 @@ def _reconstructed(plot: Plot) -> str:
     rows = sum(effect.status == "reconstructed" for effect in plot.pooled)
     if not rows:
         return ""
-    return f"the numbers of {studies(rows)} (†) were reconstructed from a published pooled result"
+    said = f"the numbers of {studies(rows)} (†) were reconstructed from a published pooled result"
+    return f"{said}, with which agreement is no evidence{_reported_only(plot)}"
+
+
+def _reported_only(plot: Plot) -> str:
+    """What reported rows alone give, where the review has a variant of them."""
+    rows = [
+        row
+        for row in plot.estimates
+        if (row.outcome, row.variant, row.group) == (plot.outcome, plot.reported_variant, "")
+    ]
+    row = next((row for row in rows if row.selected), None)
+    if row is None:
+        return ""
+    alone = f"; reported rows alone (k={row.k})"
+    if row.estimate is None:
+        return f"{alone} are not pooled"
+    form = estimate_format(rows)
+    return f"{alone} give {with_interval(form, row.estimate, row.ci_low, row.ci_high)}"
 
 
 def _unusable(plot: Plot) -> list[str]:

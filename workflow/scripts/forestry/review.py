@@ -13,13 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from forestry.rows import STUDIES, Table, read_table, rows_of
+from forestry.rows import STUDIES, UNAVAILABLE, Table, read_rows, read_table, rows_of
 from forestry.selection import left_out
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RATIOS = ("risk_ratio", "odds_ratio")
 PROPORTION = "proportion"
+REPORTED = "reported"
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
 
@@ -95,7 +96,7 @@ class Review:
         return tuple(outcome for outcome in self.outcomes if self._rows_with_numbers(outcome) > 1)
 
     def _rows_with_numbers(self, outcome: str) -> int:
-        return sum(row["status"] != "unavailable" for row in self.rows(outcome))
+        return sum(row["status"] != UNAVAILABLE for row in self.rows(outcome))
 
     def figures_of(self, kind: str) -> tuple[str, ...]:
         """The ids of the figures of a kind."""
@@ -106,6 +107,23 @@ class Review:
         data = self.config["outcomes"][outcome]["data"]
         folder = self.resources if data == STUDIES else self.resources / "extraction"
         return folder / f"{data}.csv"
+
+    @property
+    def is_reconstructed(self) -> bool:
+        """Whether rows that no source gives are filled from resources/reconstructed/."""
+        return self.config.get("reconstructed") is True
+
+    def solved(self, outcome: str) -> list[Path]:
+        """The file of numbers solved for an outcome's sheet, where it is used and there is one."""
+        data = self.config["outcomes"][outcome]["data"]
+        path = self.resources / "reconstructed" / f"{data}.csv"
+        return [path] if self.is_reconstructed and data != STUDIES and path.exists() else []
+
+    @property
+    def solutions(self) -> list[Path]:
+        """What was solved for each published result, where the review reads solved rows."""
+        path = self.resources / "reconstructed" / "solutions.csv"
+        return [path] if self.is_reconstructed and path.exists() else []
 
     @cached_property
     def study_columns(self) -> Mapping[str, Mapping]:
@@ -156,7 +174,8 @@ class Review:
     def rows(self, outcome: str) -> Table:
         """The rows that an outcome uses: the columns that matter, in the sheet's order."""
         declared = self.config["outcomes"][outcome]
-        rows = rows_of(read_table(self.sheet(outcome)), declared["measure"], declared)
+        table = read_rows(self.sheet(outcome), self.solved(outcome))
+        rows = rows_of(table, declared["measure"], declared)
         return [row for row in rows if not self._left_out(row, declared)]
 
     def variant(self, outcome: str, variant: str) -> dict:
@@ -181,6 +200,23 @@ class Review:
         """The variants that leave out one study at a time."""
         declared = self.config["variants"].items()
         return [name for name, variant in declared if (variant or {}).get("leave_one_out")]
+
+    def reported_beside(self, variant: str) -> str:
+        """The declared variant that is another with its reported rows alone; "" where none is."""
+        if variant not in self.config["variants"]:
+            return ""
+        wanted = [*self._selections(variant), {"where": {"status": REPORTED}}]
+        names = (name for name in self.config["variants"] if name != variant)
+        return next((name for name in names if self._selections(name) == wanted), "")
+
+    def _selections(self, variant: str) -> list[Mapping]:
+        """What a variant does, without its words."""
+        words = ("label", "combine")
+        parts = [
+            {key: value for key, value in part.items() if key not in words}
+            for part in self._parts(variant)
+        ]
+        return [part for part in parts if part]
 
     def _parts(self, variant: str) -> list[Mapping]:
         declared = self.config["variants"][variant] or {}

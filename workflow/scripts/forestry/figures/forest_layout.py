@@ -40,6 +40,7 @@ NOTHING_LEFT = "No study left in this analysis: nothing to pool"
 ONE = "One study with public numbers: not pooled"
 ONE_LEFT = "One study left in this analysis: not pooled"
 NOT_AVAILABLE = "not available"
+NOT_POOLED = "not pooled"
 MODELS = {"common": "Common effect", "random": "Random effects"}
 DASH = "\N{EN DASH}"
 
@@ -65,7 +66,14 @@ def forest_layout(
     if not mine:
         raise ValueError(f"no estimate of outcome {here[0]} under variant {here[1]}")
     shares = [row for row in weights if (row.outcome, row.variant) == here]
-    forest = _Forest(tuple(effects), tuple(mine), tuple(shares), settings, differences)
+    beside = [
+        row
+        for row in estimates
+        if (row.outcome, row.variant, row.group) == (here[0], settings.reported_variant, "")
+    ]
+    forest = _Forest(
+        *(tuple(effects), tuple(mine), tuple(shares), settings, differences, _selected(beside))
+    )
     rows = [row for row in forest.rows() if row.cells or row.label or row.spans]
     axis = _axis(rows, settings)
     rows = [_clipped(row, axis) for row in rows]
@@ -109,6 +117,7 @@ class _Forest:
     weights: tuple[Weight, ...]
     settings: ForestSettings
     differences: HeterogeneityTest | None
+    reported_only: Estimate | None  # the whole of reported rows alone
 
     # Who is where -------------------------------------------------------------------------
 
@@ -220,6 +229,8 @@ class _Forest:
         elif self.whole:
             yield Row("group_title", label="All studies")
         yield from self._results("")
+        if self.selected and self.selected.k_reconstructed and self.reported_only:
+            yield self._reported_row(self.reported_only)
         yield from self._left_out()
         yield from self._statistics("")
         if self.differences is not None:
@@ -307,6 +318,22 @@ class _Forest:
             marker="filled" if estimate.selected else "hollow",
             bold=estimate.selected,
             muted=not estimate.selected,
+        )
+
+    def _reported_row(self, estimate: Estimate) -> Row:
+        """What the reported rows alone give, beside a result that rests on reconstructed ones."""
+        label = f"{self.settings.reported_label} (k = {estimate.k})"
+        limits = (estimate.estimate, estimate.ci_low, estimate.ci_high)
+        if None in limits:
+            return Row("reported_only", label=label, spans=(Span(NOT_POOLED),), muted=True)
+        return Row(
+            "pooled",
+            key="reported_only",
+            label=label,
+            cells={"effect": self._effect_cell(*limits)},
+            **dict(zip(("estimate", "ci_low", "ci_high"), limits, strict=True)),
+            marker="hollow",
+            muted=True,
         )
 
     def _prediction_row(self, estimate: Estimate) -> Row:

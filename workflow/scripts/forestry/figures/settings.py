@@ -18,7 +18,8 @@ class ForestSettings:
 
     `labels` names every study by its id, `groups` names subgroups (their key where
     absent). `treated` and `control` name the arms; `favours_above` and `favours_below`
-    what lies on either side of the reference line. `width_mm` is 174 or 85 in print.
+    what lies on either side of the reference line. `reported_variant` is the variant that pools
+    reported rows alone, and `reported_label` its name. `width_mm` is 174 or 85 in print.
     """
 
     outcome: str
@@ -35,6 +36,8 @@ class ForestSettings:
     favours_below: str = ""
     level: float = 0.95
     show_prediction: bool = True
+    reported_variant: str = ""
+    reported_label: str = ""
     width_mm: float = DOUBLE_COLUMN_MM
 
     def __post_init__(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from forestry.jobs.drawings import bubble_settings
+from forestry.jobs.drawings import bubble_settings, reported_only
 from forestry.jobs.statistics import subgroup_settings
 from forestry.review import Figure, Review
+from forestry.rows import digest, read_table
 from forestry.supplement.model import annexure_title
 
 DIGITS = "0123456789"
@@ -27,6 +28,7 @@ def table_settings(review: Review, table: str) -> dict:
         "outcomes": [_outcome_words(review, outcome) for outcome in outcomes],
         "variants": {name: review.variant_words(name) for name in review.config["variants"]},
         "leave_one_out": review.leaving_one_out,
+        **reported_only(review, next(iter(review.config["variants"]))),
         **label_settings(review),
     }
 
@@ -58,6 +60,7 @@ def _legend_settings(review: Review, figure: Figure) -> dict:
         "label": declared["label"],
         "variant_label": _step_label(review, figure) if is_step else varied,
         "variant_text": varied,
+        "reported_variant": review.reported_beside(figure.variant),
         "unit": declared.get("unit", ""),
         "labels": {row["study_id"]: review.label(row) for row in review.rows(figure.outcome)},
         "groups": dict(groups),
@@ -130,4 +133,9 @@ def audit_settings(review: Review) -> dict:
         for group in step["order"]
     }
     refs = {row["ref"]: id for id, row in review.studies.items() if row.get("ref")}
-    return {"outcomes": list(review.outcomes), "subgroups": groups, "refs": refs}
+    return {
+        "outcomes": list(review.outcomes),
+        "subgroups": groups,
+        "refs": refs,
+        "solutions": [digest(read_table(path)) for path in review.solutions],
+    }

@@ -13,8 +13,18 @@ def forest_settings(review: Review, figure: str) -> dict:
         "outcome": drawn.outcome,
         "variant": drawn.variant,
         **words_on_figures(review, drawn.outcome),
+        **reported_only(review, drawn.variant),
         **review.config.get("figures", {}),
     }
+
+
+def reported_only(review: Review, variant: str) -> dict[str, str]:
+    """The variant that shows what reported rows alone give, and its name, where there is one."""
+    beside = review.reported_beside(variant)
+    if not beside:
+        return {}
+    words = review.variant_words(beside)
+    return {"reported_variant": beside, "reported_label": words[:1].upper() + words[1:]}
 
 
 def funnel_settings(review: Review, figure: str) -> dict:

@@ -94,6 +94,7 @@ def bias_table(
     title: str,
     main: str = "main",
     names: Mapping[str, str] = TESTS,
+    reconstructed: Mapping[tuple[str, str], int] | None = None,
 ) -> Table:
     """The tests of each outcome and variant, in the order of `outcomes` and `variants`.
 
@@ -103,6 +104,7 @@ def bias_table(
     variants: each variant's name for a reader, by its id; tests of others are left out.
     weights: who was pooled, by which a variant is told to have the same studies as
         `main`; where they are not given, its tests are shown again.
+    reconstructed: by (outcome, variant), how many of its rows are reconstructed.
     """
     rows: list[Row] = []
     untested: list[Row] = []
@@ -112,7 +114,8 @@ def bias_table(
         own = [test for test in declared if test.outcome == outcome.id]
         if any(map(_made, own)):
             found = _variants(own, pooled, main)
-            rows += [section(outcome.label), *_outcome_rows(found, variants, names, main)]
+            printer = _Printer(variants, names, main, reconstructed or {})
+            rows += [section(outcome.label), *printer.outcome(found)]
         elif own:
             untested.append(_quiet(outcome.label, own, _why_not(own)))
     rows += [section(NOWHERE), *untested] if untested else []
@@ -138,20 +141,49 @@ def _variants(own: Sequence[BiasRecord], pooled: Mapping, main: str) -> list[_Va
     return found
 
 
-def _outcome_rows(found: Sequence[_Variant], variants, names, main: str) -> list[Row]:
-    rows: list[Row] = []
-    others = [variant.id for variant in found if variant.id != main]
-    for reason, group in groupby(found, key=lambda variant: variant.reason):
-        run = list(group)
-        if reason:
-            name = variants_named([variant.id for variant in run], others, variants)
-            rows.append(_quiet(name, [test for one in run for test in one.tests], reason))
-            continue
-        for one in run:
-            first, *more = one.tests
-            rows.append(_row(first, variants[one.id], names))
-            rows += [_row(test, "", names) for test in more]
-    return rows
+@dataclass(frozen=True)
+class _Printer:
+    """The table's rows; the fields are arguments of `bias_table`."""
+
+    variants: Mapping[str, str]
+    names: Mapping[str, str]
+    main: str
+    reconstructed: Mapping[tuple[str, str], int]
+
+    def outcome(self, found: Sequence[_Variant]) -> list[Row]:
+        rows: list[Row] = []
+        others = [variant.id for variant in found if variant.id != self.main]
+        for reason, group in groupby(found, key=lambda variant: variant.reason):
+            run = list(group)
+            if reason:
+                name = variants_named([variant.id for variant in run], others, self.variants)
+                rows.append(_quiet(name, [test for one in run for test in one.tests], reason))
+                continue
+            for one in run:
+                first, *more = one.tests
+                rows.append(self._row(first, self.variants[one.id]))
+                rows += [self._row(test, "") for test in more]
+        return rows
+
+    def _row(self, test: BiasRecord, variant: str) -> Row:
+        made = _made(test)
+        name = self.names.get(test.test, sentence(test.test.replace("_", " ")))
+        cells = (
+            variant,
+            name + (FEW if test.fewer_than_10 and made else ""),
+            str(test.k),
+            _slope(test),
+            significant(test.statistic),
+            count(test.df),
+            p_value(test.p_value),
+            sentence("; ".join(filter(None, [_remark(test), self._solved(test)]))),
+        )
+        return Row(cells, "body" if made or variant else "quiet")
+
+    def _solved(self, test: BiasRecord) -> str:
+        """How many of the variant's rows are reconstructed, where a test was made of them."""
+        rows = self.reconstructed.get((test.outcome, test.variant), 0)
+        return f"{rows} rows reconstructed" if rows and _made(test) else ""
 
 
 def _made(test: BiasRecord) -> bool:
@@ -170,22 +202,6 @@ def _quiet(name: str, tests: Sequence[BiasRecord], reason: str) -> Row:
         most[test.variant] = max(test.k, most.get(test.variant, 0))
     empty = ("",) * 4 if reason == SAME else (NONE,) * 4
     return Row((name, "", spread(most.values()), *empty, sentence(reason)), "quiet")
-
-
-def _row(test: BiasRecord, variant: str, names: Mapping[str, str]) -> Row:
-    made = _made(test)
-    name = names.get(test.test, sentence(test.test.replace("_", " ")))
-    cells = (
-        variant,
-        name + (FEW if test.fewer_than_10 and made else ""),
-        str(test.k),
-        _slope(test),
-        significant(test.statistic),
-        count(test.df),
-        p_value(test.p_value),
-        sentence(_remark(test)),
-    )
-    return Row(cells, "body" if made or variant else "quiet")
 
 
 def _slope(test: BiasRecord) -> str:

@@ -14,6 +14,7 @@ from forestry.tables.format import (
     interval,
     p_value,
     percent,
+    sentence,
     significant,
     with_interval,
 )
@@ -83,8 +84,13 @@ def pooled_table(
     id: str,
     title: str,
     variant: str = "main",
+    reported_variant: str = "",
+    reported_label: str = "",
 ) -> Table:
     """The reported result of each outcome under a variant.
+
+    Under a result that rests on reconstructed rows stands that of `reported_variant`, which
+    pools reported rows alone, where there is such a variant.
 
     `estimates` may hold other outcomes and variants; `effects` are the study effects of
     each outcome by its id. Raises ValueError where an outcome has no reported result,
@@ -92,14 +98,22 @@ def pooled_table(
     """
 
     def rows_of(outcome: Outcome) -> list[Row]:
+        own = of_outcome(estimates, outcome.id)
         record = _record(outcome, variant, estimates, effects[outcome.id])
-        return [_row(outcome, record, of_outcome(estimates, outcome.id))]
+        rows = [_row(outcome.titled(record.measure), record, own)]
+        if record.k_reconstructed and reported_variant:
+            beside = _record(outcome, reported_variant, estimates, ())
+            rows.append(_row(sentence(reported_label), beside, own, "quiet"))
+        return rows
 
     rows = in_sections(outcomes, rows_of)
     notes = list(NOTES)
     reconstructed = sum(row.values.get("k_reconstructed", 0) for row in rows)
     if reconstructed:
-        notes.append(f"† {reconstructed} rows solved from published pooled results are pooled.")
+        notes.append(
+            f"† {reconstructed} of the pooled rows were solved from the article's own pooled "
+            "results, which agreement with these results therefore does not support."
+        )
     return Table(id, title, COLUMNS, tuple(rows), tuple(notes))
 
 
@@ -128,10 +142,10 @@ def _record(outcome, variant, estimates, effects) -> PooledRecord:
     )
 
 
-def _row(outcome: Outcome, record: PooledRecord, estimates: Sequence[Estimate]) -> Row:
+def _row(name: str, record: PooledRecord, estimates: Sequence[Estimate], kind: str = "body") -> Row:
     form = estimate_format(estimates)
     cells = (
-        outcome.titled(record.measure) + ("†" if record.k_reconstructed else ""),
+        name + (f" ({record.k_reconstructed}†)" if record.k_reconstructed else ""),
         str(record.k),
         str(record.k_derived),
         str(record.k_not_public),
@@ -143,4 +157,4 @@ def _row(outcome: Outcome, record: PooledRecord, estimates: Sequence[Estimate]) 
         p_value(record.q_p),
         interval(form, record.pi_low, record.pi_high),
     )
-    return Row(cells, values=asdict(record))
+    return Row(cells, kind, values=asdict(record))

@@ -30,6 +30,7 @@ from forestry.tables.outcomes import RATIOS, Outcome, of_outcome, reported
 
 SAME = "same studies as main"
 NO_MAIN = "main analysis has no estimate"
+RECONSTRUCTED = "reconstructed\N{DAGGER}"
 NOWHERE = "Outcomes that are not pooled in any variant"
 
 COLUMNS = (
@@ -46,6 +47,10 @@ NOTES = (
     "Change from main: the variant's estimate less that of the main analysis, in percentage "
     f"points or in the outcome's unit; of a ratio, the ratio of the two ({TIMES}).",
     f"Each line gives the model that the review's rule reports for it. {NONE} does not exist.",
+)
+RECONSTRUCTED_NOTE = (
+    "\N{DAGGER} Rows solved from the article's own pooled results, which agreement with these "
+    "results therefore does not support; the variant of reported rows has none of them."
 )
 IN_TURN_NOTE = (
     "Where each study is left out in turn, the estimate, I² and the change are ranges of the "
@@ -78,6 +83,7 @@ class SensitivityRecord:
     change: float | None
     change_kind: str  # difference | ratio | ""
     same_studies: bool | None  # as main; None for main itself
+    k_reconstructed: int
     remark: str
 
 
@@ -156,6 +162,8 @@ def sensitivity_table(
     rows += [section(NOWHERE), *never] if never else []
     columns = COLUMNS if bootstrap is None else (*COLUMNS[:-1], BOOTSTRAP, COLUMNS[-1])
     notes = (*NOTES, IN_TURN_NOTE) if leave_one_out else NOTES
+    if any(record.k_reconstructed for record in records):
+        notes = (*notes, RECONSTRUCTED_NOTE)
     return Table(id, title, columns, tuple(rows), notes, landscape=bootstrap is not None)
 
 
@@ -213,6 +221,7 @@ def _record(row: Estimate, main: Estimate, same: bool) -> SensitivityRecord:
         change=change,
         change_kind=kind,
         same_studies=None if is_main else same,
+        k_reconstructed=row.k_reconstructed,
         remark=_remark(row, main, same and not is_main),
     )
 
@@ -287,7 +296,7 @@ class _Printer:
             percent(record.i2, sign=""),
             _printed_change(record, form),
             *self._bootstrap(record, form),
-            sentence(record.remark),
+            sentence(_told(record.remark, [record])),
         )
         return Row(cells)
 
@@ -302,7 +311,7 @@ class _Printer:
             spread([one.i2 for one in records], lambda i2: percent(i2, sign="")),
             spread([one.change for one in records], lambda change: _shift(record, change, form)),
             *self._bootstrap(record, form),
-            sentence(self._extremes(records, form)),
+            sentence(_told(self._extremes(records, form), records)),
         )
         return Row(cells)
 
@@ -335,6 +344,14 @@ class _Printer:
                 raise ValueError(f"no label for study {study}")
         names = [self.labels[study] for study in found]
         return " or ".join(names) if len(names) < 3 else f"any of {len(names)} studies"
+
+
+def _told(remark: str, records: Sequence[SensitivityRecord]) -> str:
+    """A remark, with how many of the rows that are pooled are reconstructed."""
+    solved = [record.k_reconstructed for record in records if record.estimate is not None]
+    if not any(solved):
+        return remark
+    return "; ".join(filter(None, [remark, f"{spread(solved)} {RECONSTRUCTED}"]))
 
 
 def _reason(records: Sequence[SensitivityRecord], main: SensitivityRecord) -> str:

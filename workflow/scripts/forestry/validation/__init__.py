@@ -16,6 +16,7 @@ from forestry.faults import BadInput, Fault
 from forestry.figures.prisma_flow import PrismaFlow
 from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.declaration import Declaration
+from forestry.validation.reconstructed import reconstructed_faults
 from forestry.validation.references import reference_faults
 from forestry.validation.tables import read_review
 
@@ -38,6 +39,7 @@ def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> 
         *duplicate_keys(Path(resources).parent / "config.yaml"),
         *found,
         *reference_faults(declared, tables),
+        *reconstructed_faults(declared, tables, Path(resources)),
     ]
     return tuple(sorted(set(faults)))
 

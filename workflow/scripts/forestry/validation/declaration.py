@@ -69,6 +69,10 @@ class Declaration:
     def reconstructed(self) -> bool:
         return mapping(self.config).get("reconstructed") is True
 
+    @property
+    def reconstruction(self) -> Mapping:
+        return mapping(mapping(self.config).get("reconstruction"))
+
     def _section(self, name: str) -> Named:
         section = mapping(mapping(self.config).get(name))
         return {key: mapping(value) for key, value in section.items() if isinstance(key, str)}

@@ -77,6 +77,7 @@ class _References:
             yield from self._metaregression(outcome, about)
         yield from self._bubbles()
         yield from self._bootstrap()
+        yield from self._reconstruction()
         yield from self._tables()
         yield from self._like_named("tables", self.declared.tables)
         yield from self._members()
@@ -389,6 +390,15 @@ class _References:
                 if study and study not in self._study_ids:
                     rule = f"is not in studies.csv; {unknown('study', study, self._study_ids)}"
                     yield table.fault(line, row, "study_id", _short(rule))
+
+    def _reconstruction(self) -> Iterator[Fault]:
+        """The column that bounds a study's size is one, and holds counts."""
+        size, place = text(self.declared.reconstruction, "size"), "reconstruction.size"
+        if size and size not in self.declared.studies:
+            rule = unknown("column of studies.csv", size, self.declared.studies)
+            yield _fault(place, size, rule)
+        elif size and text(self.declared.studies[size], "type") != "count":
+            yield _fault(place, size, "must be a column of counts")
 
     def _provenance(self) -> Iterator[Fault]:
         for table in self.tables.extraction.values():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forestry.faults import Fault
+from forestry.reconstruction.files import FOLDER
+from forestry.reconstruction.files import TABLES as RECONSTRUCTION_TABLES
 from forestry.rows import STUDIES as STUDIES_DATA
 from forestry.validation import sheets
 from forestry.validation.columns import NAME, NAME_RULE
@@ -89,6 +91,9 @@ def _read_extraction(found: Tables, path: Path, measures: Iterable[str]) -> list
         faults.append(Fault(file, "", "", "", f"the file's name {NAME_RULE}"))
     if path.stem == STUDIES_DATA:
         faults.append(Fault(file, "", "", "", "the name is taken by resources/studies.csv"))
+    if path.stem in RECONSTRUCTION_TABLES:
+        taken = f"the name is taken by {found.folder}/{FOLDER}/{path.name}"
+        faults.append(Fault(file, "", "", "", taken))
     if table:
         family = _family(table, measures)
         found.extraction[path.stem], found.families[path.stem] = table, family
