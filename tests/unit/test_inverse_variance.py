@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import product
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
+from scipy.stats import t as t_of
 
 from forestry import tau2 as tau2_module
 from forestry.checks import NotConverged
+from forestry.intervals import INTERVALS, PREDICTIONS
 from forestry.inverse_variance import fit_common, fit_random
 from forestry.tau2 import TAU2_METHODS, generalised_q, solve_generalised_q, tau2, tau2_from_q
 
@@ -23,7 +27,10 @@ DATA = {
     name: (np.array(data["yi"]), np.array(data["vi"]))
     for name, data in REFERENCE["datasets"].items()
 }
-INTERVALS = ("wald", "t", "hartung_knapp", "hartung_knapp_ad_hoc")
+INTERVALS_REFERENCE = json.loads(
+    (Path(__file__).parents[1] / "reference" / "tau2_intervals.json").read_text(encoding="utf-8")
+)
+REFERENCE_INTERVALS = ("wald", "t", "hartung_knapp", "hartung_knapp_ad_hoc")
 
 # Both sides are in double precision and converge to rounding: 1e-10 leaves room for that of
 # a p in the far tail and no more.
@@ -39,6 +46,11 @@ TWO_MAXIMA = {
     "REML, boundary higher": ("REML", [-2.0, -2.43, 0.79], [0.005, 0.24, 1.608]),
     "ML, inner higher": ("ML", [3.05, -1.2, -0.32, 0.82], [6.641, 0.007, 0.103, 5.895]),
     "ML, boundary higher": ("ML", [2.46, 1.51, 0.38], [0.069, 1.068, 0.877]),
+    "ML, inner higher, a third of the smallest variance from zero": (
+        "ML",
+        [-0.8533, -0.3472, -0.2662, -0.2222, -0.9973, -1.6435, -0.3015, 0.2531],
+        [0.3202, 12.82, 0.3479, 0.1026, 3.547, 0.2519, 0.06206, 0.218],
+    ),
 }
 
 
@@ -74,7 +86,9 @@ def score(yi, vi, t, method):
 
 
 def test_the_reference_grid_is_complete():
-    expected = set(product(DATA, TAU2_METHODS, INTERVALS)) | set(product(DATA, ["EE"], ["wald"]))
+    expected = set(product(DATA, TAU2_METHODS, REFERENCE_INTERVALS)) | set(
+        product(DATA, ["EE"], ["wald"])
+    )
     cases = [(case["dataset"], case["method"], case["interval"]) for case in REFERENCE["fits"]]
     assert len(cases) == len(set(cases)) >= 100
     assert set(cases) == expected
@@ -272,6 +286,16 @@ def test_identical_estimates_have_no_tau2():
         assert tau2([1.5, 1.5, 1.5], [0.1, 0.2, 0.4], method).estimate == 0
 
 
+def test_a_likelihood_that_is_not_concave_for_long_is_climbed():
+    """From the scan's highest point the slope is small, and so is the information."""
+    yi = np.array([-0.10134, -1.2292, 4.75034, -22.91729, -83.05149, 2.94547, -7.18254, -2.29342])
+    vi = np.array([0.138550, 0.00868839, 173.814, 48.5332, 396.883, 0.01858, 27.9019, 0.0324073])
+    found = tau2(yi, vi, "ML").estimate
+    value, size = score(yi, vi, found, "ML")
+    assert abs(value) < 1e-10 * size
+    assert likelihood(yi, vi, found, False) > likelihood(yi, vi, 18.5, False)
+
+
 def test_too_few_iterations_are_an_error(monkeypatch):
     monkeypatch.setattr(tau2_module, "MAX_ITERATIONS", 1)
     for method in ("PM", "ML", "REML"):
@@ -300,6 +324,135 @@ def test_shift_scale_and_order_do_not_matter(method, data, shift, scale, random)
     else:
         spread = vi.min() + yi.var()
         assert moved / scale**2 == pytest.approx(plain, rel=1e-9, abs=1e-9 * spread)
+
+
+# Intervals of the mean --------------------------------------------------------------------------
+
+
+def test_the_wider_interval_is_that_of_metafor():
+    cases = INTERVALS_REFERENCE["wider"]
+    expected = set(product(DATA, ["DL", "PM", "REML"]))
+    assert {(case["dataset"], case["method"]) for case in cases} == expected
+    assert {case["chosen"] for case in cases} == {"z", "knha"}
+    for case in cases:
+        yi, vi = DATA[case["dataset"]]
+        fit = fit_random(yi, vi, case["method"], interval="hartung_knapp_wider")
+        assert near(fit.se, case["se"])
+        assert near(fit.ci_low, case["ci_low"], fit.se)
+        assert near(fit.ci_high, case["ci_high"], fit.se)
+        assert near(fit.p_value, case["p_value"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(studies, st.sampled_from(["DL", "REML"]), st.sampled_from([0.5, 0.9, 0.99]))
+def test_intervals_are_ordered_by_width(data, method, level):
+    widths = {}
+    for interval in INTERVALS:
+        fit = fit_random(*data, method, level, interval)
+        assert fit.ci_low <= fit.estimate <= fit.ci_high
+        widths[interval] = fit.ci_high - fit.ci_low
+    wald, t, plain, ad_hoc, wider = (widths[interval] for interval in INTERVALS)
+    assert wald < t
+    assert wider == max(wald, plain)
+    assert ad_hoc == pytest.approx(max(t, plain), rel=1e-12)
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_prediction_intervals_are_of_the_standard_error_that_the_interval_has(interval, prediction):
+    yi, vi = DATA["bcg"]
+    fit = fit_random(yi, vi, "REML", 0.9, interval, prediction)
+    if prediction == "none":
+        assert (fit.pi_low, fit.pi_high) == (None, None)
+        return
+    distribution = {"z": norm, "t_k_minus_1": t_of(12), "t_k_minus_2": t_of(11)}[prediction]
+    half = distribution.ppf(0.95) * np.sqrt(fit.se**2 + fit.tau2)
+    assert (fit.pi_low, fit.pi_high) == pytest.approx((fit.estimate - half, fit.estimate + half))
+    two = fit_random(yi[:2], vi[:2], "REML", 0.9, interval, prediction)
+    assert (two.pi_low, two.pi_high) == (None, None)
+
+
+# Extremes ---------------------------------------------------------------------------------------
+
+
+def homogeneous(k: int, seed: int = 3, tau: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    vi = random.gamma(2, 0.1, k) + 0.01
+    return random.normal(0.5, np.sqrt(vi + tau**2)), vi
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_tiny_and_huge_variances_are_but_units(method, scale):
+    yi, vi = DATA["bcg"]
+    plain = fit_random(yi, vi, method)
+    other = fit_random(np.sqrt(scale) * yi, scale * vi, method)
+    assert other.tau2 / scale == pytest.approx(plain.tau2, rel=1e-10)
+    assert other.tau2_se / scale == pytest.approx(plain.tau2_se, rel=1e-10)
+    assert other.estimate / np.sqrt(scale) == pytest.approx(plain.estimate, rel=1e-10)
+    assert other.p_value == pytest.approx(plain.p_value, rel=1e-8)
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_variances_may_span_many_decades(method):
+    yi, vi = np.array([0.3, -0.4, 1.2, 0.1, 0.9]), np.array([1e-12, 1e12, 1e-6, 1.0, 0.01])
+    found = tau2(yi, vi, method)
+    assert np.isfinite([found.estimate, found.se]).all()
+    if method in ("ML", "REML"):
+        reached = likelihood(yi, vi, found.estimate, method == "REML")
+        for t in [0.0, *np.geomspace(1e-13, 1e3, 500)]:
+            assert likelihood(yi, vi, t, method == "REML") <= reached + 1e-9 * (1 + abs(reached))
+    if method == "PM":
+        q = (yi - yi.mean()) @ projection(vi, found.estimate) @ (yi - yi.mean())
+        assert q == pytest.approx(4, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_five_thousand_studies_are_pooled(method):
+    yi, vi = homogeneous(5000)
+    fit = fit_random(yi, vi, method)
+    # The truth is known, and is not off by five errors; SJ is biased for so small a tau2.
+    assert abs(fit.estimate - 0.5) < 5 * fit.se < 0.06
+    assert fit.tau2_se < 0.01
+    assert abs(fit.tau2 - 0.16) < 5 * fit.tau2_se or method == "SJ"
+    if method in ("ML", "REML"):
+        total = vi + fit.tau2
+        w, s1 = 1 / total, (1 / total).sum()
+        r = w * (yi - (w @ yi) / s1)
+        expected = s1 - (w @ w) / s1 if method == "REML" else s1
+        assert r @ r == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_the_work_grows_no_faster_than_the_studies(method):
+    """No array is larger than the scan's, whose points do not depend on k."""
+    peaks = []
+    for k in (1000, 8000):
+        yi, vi = homogeneous(k)
+        tracemalloc.start()
+        tau2(yi, vi, method)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 10 * peaks[0]
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+@pytest.mark.parametrize("k", [2, 3, 40])
+def test_identical_studies_are_one_of_k_times_the_weight(method, k):
+    fit = fit_random(np.full(k, 0.7), np.full(k, 0.2), method, interval="hartung_knapp_ad_hoc")
+    assert fit.tau2 == pytest.approx(0, abs=1e-15)
+    assert (fit.estimate, fit.se) == (pytest.approx(0.7), pytest.approx(np.sqrt(0.2 / k)))
+    assert fit.tau2_se > 0 or method == "SJ"
+
+
+@pytest.mark.parametrize("method", TAU2_METHODS)
+def test_two_studies_have_closed_forms(method):
+    """With k = 2 and equal variances, all that there is, is their difference."""
+    half, v = 0.9, 0.2
+    spread = {"ML": half**2, "HS": half**2, "SJ": half**2 * 2 * half**2 / (v + half**2)}
+    expected = spread.get(method, 2 * half**2) - (0 if method == "SJ" else v)
+    found = tau2([1 - half, 1 + half], [v, v], method)
+    assert found.estimate == pytest.approx(expected, rel=1e-12)
 
 
 # Few studies and bad input ----------------------------------------------------------------------

@@ -35,9 +35,11 @@ from forestry.weighted_sums import (
     traces,
 )
 
-# The scan of the likelihood, in log(tau2 + smallest v). A term of the likelihood changes over
-# one to two units there, so that two maxima within one step do not occur.
+# The scan of the likelihood, in log(tau2 + smallest v): a term of it changes over one to two
+# units there. A maximum beside a lower one at zero can be nearer than a step, and rises
+# over a factor of three in tau2 or more: the first step is halved towards zero.
 SCAN_STEP = 0.5
+HALVINGS = 6
 TOLERANCE = 1e-9  # last Newton step, relative to tau2 + smallest v: the error is its square
 MAX_ITERATIONS = 200
 
@@ -197,9 +199,15 @@ def _scan(parts: Parts, restricted: bool) -> tuple[np.ndarray, np.ndarray]:
     """tau2 from 0 to its bound, even in log(tau2 + smallest v), and the likelihood there."""
     smallest = smallest_variance(parts)
     bound = likelihood_bound(squares(parts), degrees(parts), largest_variance(parts) - smallest)
-    steps = int(np.ceil(np.log1p(max(bound / smallest, 1.0)) / SCAN_STEP))
-    points = smallest * np.expm1(SCAN_STEP * np.arange(steps + 1))
+    points = scan_points(max(bound / smallest, 1.0)) * smallest
     return points, profile_log_likelihood(parts, points, restricted)
+
+
+def scan_points(bound: float) -> np.ndarray:
+    """0, its halved first step, and even steps to `bound`, in units of the smallest variance."""
+    steps = int(np.ceil(np.log1p(bound) / SCAN_STEP))
+    halved = 0.5 ** np.arange(HALVINGS, 0, -1)
+    return np.expm1(SCAN_STEP * np.concatenate([[0.0], halved, np.arange(1, steps + 1)]))
 
 
 def likelihood_bound(squares, df, spread):
@@ -226,18 +234,17 @@ def _peaks(heights: Sequence[float]) -> list[int]:
 def _refine(parts, grid, heights, i, restricted) -> float:
     """Newton's method on the score, from the vertex of the parabola through a peak.
 
-    Kept between the ends of a bracket, and by Fisher scoring where the likelihood is not
-    concave; a step out of the bracket is replaced by half of it. A score that is not
-    positive at zero leaves zero.
+    Kept between the ends of a bracket, of which it takes the middle where a step leads out
+    or the likelihood is not concave. A score that is not positive at zero leaves zero.
     """
     last, smallest = len(grid) - 1, smallest_variance(parts)
     low, t, high = grid[max(i - 1, 0)], grid[i], grid[min(i + 1, last)]
-    if 0 < i < last:
+    if HALVINGS + 1 < i < last:  # where the points are even
         t = parabola_vertex(t, smallest, *heights[i - 1 : i + 2])
     for _ in range(MAX_ITERATIONS):
-        score, observed, expected = scores(parts, t, restricted)
+        score, curvature = scores(parts, t, restricted)
         low, high = (t, high) if score > 0 else (low, t)
-        new = t + score / (observed if observed > 0 else expected)
+        new = t + score / curvature if curvature > 0 else -1.0
         if not low <= new <= high:
             new = (low + high) / 2
         if abs(new - t) <= TOLERANCE * (new + smallest):

@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike
 
 from forestry.checks import NotConverged, check_choice, check_values
 from forestry.tau2 import (
+    HALVINGS,
     MAX_ITERATIONS,
-    SCAN_STEP,
     TAU2_METHODS,
     TOLERANCE,
     likelihood_bound,
     parabola_vertex,
+    scan_points,
 )
 
 _SLAB = 2**15  # numbers in an array of some rows, so that those in use stay in the cache
@@ -143,8 +144,8 @@ class Weighted:
     def trace_p(self) -> np.ndarray:
         return self.s1 - self.s2 / self.s1
 
-    def scores(self, restricted: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Twice the score of t, and its slope downwards: as observed, and as expected."""
+    def scores(self, restricted: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Twice the score of t, and its slope downwards: not positive where not concave."""
         r = self._w * self._residual
         mr, wr = self._m * r, self._w * r
         ypp = _dot(mr, r)
@@ -154,7 +155,7 @@ class Weighted:
             ratio = self.s2 / self.s1
             first = self.s1 - ratio
             second = self.s2 - 2 * _dot(self._mw, self._w, self._w) / self.s1 + ratio**2
-        return ypp - first, 2 * yppp - second, second
+        return ypp - first, 2 * yppp - second
 
     def log_likelihood(self, restricted: bool) -> np.ndarray:
         """Profiled over the means, without the constant; restricted: given the residuals."""
@@ -284,8 +285,7 @@ def _scan_points(data: DataSets) -> np.ndarray:
     A row has no maximum beyond its own bound: more points do not change what is found.
     """
     bound = likelihood_bound(_squares(data), data.df, data.largest - data.smallest)
-    steps = np.ceil(np.log1p(np.maximum(bound / data.smallest, 1)).max() / SCAN_STEP)
-    return np.expm1(SCAN_STEP * np.arange(steps + 1))[:, None] * data.smallest
+    return scan_points(max((bound / data.smallest).max(), 1.0))[:, None] * data.smallest
 
 
 def _peaks(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -304,15 +304,16 @@ def _refine(data, grid, heights, rows, points, restricted) -> tuple[np.ndarray, 
     low, at, high = (grid[where, rows] for where in (below, points, above))
     around = (heights[where, rows] for where in (below, points, above))
     vertex = parabola_vertex(at, data.smallest, *around)
-    start = np.where((points > 0) & (points < last), vertex, at)
+    start = np.where((points > HALVINGS + 1) & (points < last), vertex, at)
 
     def improve(part: DataSets, t: np.ndarray, bracket):
         low, high = bracket
-        score, observed, expected = Weighted(part, t).scores(restricted)
+        score, curvature = Weighted(part, t).scores(restricted)
         np.copyto(low, t, where=score > 0)
         np.copyto(high, t, where=score <= 0)
-        new = t + score / np.where(observed > 0, observed, expected)
-        return np.where((new < low) | (new > high), (low + high) / 2, new)
+        concave = curvature > 0
+        new = t + score / np.where(concave, curvature, 1.0)
+        return np.where(concave & (low <= new) & (new <= high), new, (low + high) / 2)
 
     return _search(data, start, improve, (low, high))
 

@@ -91,8 +91,8 @@ def traces(parts: Parts, t: float) -> tuple[float, float, float, float]:
     return p, pp, sum_w, sum_w2
 
 
-def scores(parts: Parts, t: float, restricted: bool) -> tuple[float, float, float]:
-    """Twice the score of tau2, and its slope downwards: as observed, and as expected."""
+def scores(parts: Parts, t: float, restricted: bool) -> tuple[float, float]:
+    """Twice the score of tau2, and its slope downwards: not positive where not concave."""
     ypp = yppp = first = second = 0.0
     for y, v in parts:
         w = 1 / (v + t)
@@ -109,7 +109,7 @@ def scores(parts: Parts, t: float, restricted: bool) -> tuple[float, float, floa
         else:
             first += s1
             second += s2
-    return ypp - first, 2 * yppp - second, second
+    return ypp - first, 2 * yppp - second
 
 
 def profile_log_likelihood(parts: Parts, t, restricted: bool):
