@@ -13,11 +13,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/effects.smk"
-include: "workflow/rules/pooling.smk"
-include: "workflow/rules/subgroups.smk"
-include: "workflow/rules/diagnostics.smk"
-include: "workflow/rules/metaregression.smk"
+include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/tables.smk"

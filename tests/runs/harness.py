@@ -39,8 +39,13 @@ class Workspace:
     review: Path
 
     @property
+    def bytecode(self) -> Path:
+        """Where its processes keep compiled modules, beside both folders."""
+        return self.review.parent / "bytecode"
+
+    @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+        return {**os.environ, "PYTHONPYCACHEPREFIX": str(self.bytecode), "NO_COLOR": "1"}
 
     def command(self, *arguments: str) -> list:
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from docutils.core import publish_doctree
+from jinja2 import Template
 
-from forestry.assembly import FigureLegend
-from forestry.captions import write_captions
+from forestry.captions import write_bound_template, write_captions
+from forestry.results import FigureLegend
 
 PLAIN = FigureLegend("1", "main", "Forest plot of relapse", "The 3 studies were pooled. I² is 0%.")
 TENTH = FigureLegend("11", "main", "Forest plot of vte", "The 2 studies were pooled.")
@@ -27,3 +28,11 @@ def test_a_caption_includes_its_legend_alone(legend, tmp_path):
     (paragraph,) = document.children
     assert paragraph.astext() == f"Figure {legend.figure}. {legend.title}. {legend.text}"
     assert paragraph.children[0].tagname == "strong"
+
+
+def test_a_bound_template_speaks_of_what_it_is_told(tmp_path):
+    (tmp_path / "forest.rst").write_text("Figure {{ drawn.figure }}: {{ drawn.title }}.\n")
+    drawn = {"figure": "S1", "title": 'A "quoted" {{ title }} \\ of 100% {% if %} µ'}
+    write_bound_template(tmp_path / "forest.rst", drawn, tmp_path / "S1.rst")
+    shown = Template((tmp_path / "S1.rst").read_text(encoding="utf-8")).render()
+    assert shown.strip() == f"Figure S1: {drawn['title']}."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from forestry.jobs.documents import figure_category, figure_labels
+from forestry.jobs.report_entries import figure_category, figure_labels
 from forestry.review import Review
 
 ROOT = Path(__file__).resolve().parents[2]

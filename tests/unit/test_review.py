@@ -140,9 +140,9 @@ def test_a_selection_says_why_a_row_is_left_out(where, exclude, told):
 
 
 def test_the_code_of_a_script_is_the_closure_of_its_imports():
-    names = {path.stem for path in code_of(ROOT / "workflow/scripts/effects.py")}
-    assert {"effects", "records", "results", "rows", "measures", "medians", "scales"} <= names
-    assert not names & {"pool", "review", "audit", "forest"}
+    names = {path.stem for path in code_of(ROOT / "workflow/scripts/analyse.py")}
+    assert {"effects", "pool", "records", "results", "rows", "bias", "scales"} <= names
+    assert not names & {"review", "audit", "forest", "subgroups", "legends"}
 
 
 def test_every_adapter_imports_the_library_absolutely():

@@ -63,19 +63,13 @@ rule bootstrap_intervals:
 
 use rule collate as collate_bootstrap with:
     input:
-        tables=collect(
+        bootstrap=collect(
             "results/bootstrap/{outcome}/intervals.csv", outcome=BOOTSTRAPPED
         ),
     output:
-        table=report(
-            "results/bootstrap.csv",
-            caption="../report/data.rst",
-            category="Tables",
-            subcategory="Results as data",
-            labels={"Table": "bootstrap.csv"},
-        ),
+        bootstrap=reported_data("bootstrap"),
     log:
-        "logs/collate/bootstrap.log",
+        "logs/collate_bootstrap.log",
 
 
 rule bootstrap_figure:

@@ -4,14 +4,21 @@
 
 import os
 import sys
-from functools import cache
+from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from forestry.gate import GateClosed, pass_gate
-from forestry.jobs import documents, drawings, reconstruction, statistics
+from forestry.jobs import (
+    documents,
+    drawings,
+    reconstruction,
+    report_entries,
+    statistics,
+)
 from forestry.provenance import code_of, digest_of
 from forestry.reconstruction.files import digest_of as digest_of_task
 from forestry.reconstruction.files import refusal, stale
@@ -33,7 +40,6 @@ except (GateClosed, StillAtWork) as stopped:
     raise WorkflowError(str(stopped))
 
 REVIEW = Review(config, RESOURCES)
-KINDS = ["prisma_flow", "forest", "subgroup_forest", "funnel"]
 FORMATS = ["pdf", "svg", "png"]
 
 
@@ -55,9 +61,7 @@ def code(script):
     return digest_of(code_of(SCRIPTS / script))
 
 
-def template(name):
-    """A template of the supplement, as an input to watch."""
-    return os.path.relpath(SCRIPTS / "forestry/supplement" / name)
+# What a job of an outcome is told ----------------------------------------------------------
 
 
 def sheet(wildcards):
@@ -102,149 +106,161 @@ def reconstruct_settings(wildcards):
     return reconstruction.reconstruct_settings(REVIEW)
 
 
-def effects_settings(wildcards):
-    return statistics.effects_settings(REVIEW, wildcards.outcome)
-
-
-def pool_settings(wildcards):
-    return statistics.pool_settings(REVIEW, wildcards.outcome)
-
-
-def diagnose_settings(wildcards):
-    return {
-        "influence": statistics.influence_settings(REVIEW, wildcards.outcome),
-        "bias": statistics.bias_settings(REVIEW, wildcards.outcome),
-        "trim_and_fill": statistics.trim_and_fill_settings(REVIEW, wildcards.outcome),
-    }
-
-
-def subgroup_effects_settings(wildcards):
-    return statistics.subgroup_effects_settings(REVIEW, wildcards.outcome)
+def analyse_settings(wildcards):
+    return statistics.analyse_settings(REVIEW, wildcards.outcome)
 
 
 def subgroup_settings(wildcards):
-    return statistics.subgroup_settings(REVIEW, wildcards.outcome)
-
-
-def forest_settings(wildcards):
-    return drawings.forest_settings(REVIEW, wildcards.figure)
-
-
-def funnel_settings(wildcards):
-    return drawings.funnel_settings(REVIEW, wildcards.figure)
-
-
-def diagnostic_plot_settings(wildcards):
-    return drawings.diagnostic_plot_settings(REVIEW, wildcards.outcome)
-
-
-def subgroup_forest_settings(wildcards):
-    return drawings.subgroup_forest_settings(REVIEW, wildcards.figure)
+    return {
+        "effects": statistics.subgroup_effects_settings(REVIEW, wildcards.outcome),
+        "steps": statistics.subgroup_settings(REVIEW, wildcards.outcome),
+    }
 
 
 def metaregression_settings(wildcards):
     return statistics.metaregression_settings(REVIEW, wildcards.outcome)
 
 
-def bubble_settings(wildcards):
-    return drawings.bubble_settings(REVIEW, wildcards.bubble)
+# Results as data: the outcomes' tables of each kind, which become one ----------------------
 
 
-def table_settings(wildcards):
-    return documents.table_settings(REVIEW, wildcards.table)
+def of_outcomes(folder, table):
+    return collect(f"results/{folder}/{{outcome}}/{table}.csv", outcome=REVIEW.outcomes)
 
 
-def figure_category(wildcards):
-    return documents.figure_category(REVIEW, wildcards.figure)
+def of_subgroups(table):
+    return collect(
+        f"results/subgroups/{{outcome}}/{table}.csv", outcome=REVIEW.subgrouped
+    )
 
 
-def figure_labels(wildcards):
-    return documents.figure_labels(REVIEW, wildcards.figure)
+COLLATED = {
+    "estimates": of_outcomes("pooled", "estimates") + of_subgroups("estimates"),
+    "weights": of_outcomes("pooled", "weights") + of_subgroups("weights"),
+    "heterogeneity": of_outcomes("pooled", "heterogeneity")
+    + of_subgroups("heterogeneity"),
+    "influence": of_outcomes("diagnostics", "influence"),
+    "subgroups": of_subgroups("tests"),
+    "bias": of_outcomes("diagnostics", "bias"),
+    "trim_and_fill": of_outcomes("diagnostics", "trim_and_fill"),
+    "metaregression": collect(
+        "results/metaregression/{outcome}.csv", outcome=REVIEW.regressed
+    ),
+}
+COLLATED = {table: COLLATED[table] for table in statistics.collated(REVIEW)}
+
+
+# Plots -------------------------------------------------------------------------------------
+
+DRAWINGS = drawings.drawings_by_outcome(REVIEW)
+
+
+def drawn_from(outcome, drawn):
+    """The tables that an outcome's plots are drawn from, by what they hold."""
+    tables = {
+        "effects": f"results/effects/{outcome}.csv",
+        "estimates": f"results/pooled/{outcome}/estimates.csv",
+        "weights": f"results/pooled/{outcome}/weights.csv",
+        "influence": f"results/diagnostics/{outcome}/influence.csv",
+    }
+    if any(drawing.kind == "subgroup_forest" for drawing in drawn):
+        for table in ("effects", "estimates", "weights", "tests"):
+            tables[f"subgroup_{table}"] = f"results/subgroups/{outcome}/{table}.csv"
+    return tables
+
+
+# What the report shows, with where and how it lists it -------------------------------------
+
+CAPTIONS = report_entries.captions(
+    REVIEW, [*COLLATED, *(["bootstrap"] if "bootstrap" in config else [])]
+)
+
+
+def caption_template(name):
+    """A caption's template, as an input to watch."""
+    return os.path.relpath(Path(workflow.basedir) / "workflow/report" / name)
+
+
+def caption(path):
+    """The caption of a result, for the report: from the folder of the rules."""
+    return os.path.abspath(f"results/captions/{path}.rst")
+
+
+def reported_plot(drawing):
+    return report(
+        f"results/figures/{drawing.path}.svg",
+        caption=caption(f"figures/{drawing.path}"),
+        category=partial(plot_category, drawing),
+        subcategory=report_entries.SUBCATEGORIES[drawing.kind],
+        labels=partial(plot_labels, drawing),
+    )
+
+
+def plot_category(drawing, wildcards):
+    return report_entries.plot_category(REVIEW, drawing)
+
+
+def plot_labels(drawing, wildcards):
+    return report_entries.plot_labels(REVIEW, drawing)
+
+
+def reported_table(table):
+    title = config["tables"][table]["title"]
+    return report(
+        f"results/tables/{table}.csv",
+        caption=caption(f"tables/{table}"),
+        category="Tables",
+        subcategory="Of the supplement",
+        labels={"Table": f"{table}. {title}"},
+    )
+
+
+def reported_data(table):
+    return report(
+        f"results/{table}.csv",
+        caption=caption(table),
+        category="Tables",
+        subcategory="Results as data",
+        labels={"Table": f"{table}.csv"},
+    )
 
 
 def outcome_labels(wildcards):
     return {"Outcome": config["outcomes"][wildcards.outcome]["label"]}
 
 
-def bubble_labels(wildcards):
-    return documents.bubble_labels(REVIEW, wildcards.bubble)
+def figure_category(wildcards):
+    return report_entries.figure_category(REVIEW, wildcards.figure)
 
 
-def table_labels(wildcards):
-    title = config["tables"][wildcards.table]["title"]
-    return {"Table": f"{wildcards.table}. {title}"}
+def figure_labels(wildcards):
+    return report_entries.figure_labels(REVIEW, wildcards.figure)
 
 
-def effects_in_table(wildcards):
-    """The effects of the outcomes that a table names."""
-    outcomes = REVIEW.table_outcomes(wildcards.table)
-    return [f"results/effects/{outcome}.csv" for outcome in outcomes]
+# The supplement and all that a run makes ---------------------------------------------------
 
 
-def judged(wildcards):
-    """The sheet of quality that a table shows."""
-    return str(REVIEW.quality_sheet(wildcards.table))
-
-
-def of_figure(pattern):
-    """An input function: the path of the outcome that a figure draws."""
-
-    def path(wildcards):
-        return pattern.format(outcome=REVIEW.figures[wildcards.figure].outcome)
-
-    return path
-
-
-def of_bubble(pattern):
-    """An input function: the path of the outcome that a bubble plot draws."""
-
-    def path(wildcards):
-        return pattern.format(outcome=REVIEW.bubbles[wildcards.bubble][0])
-
-    return path
+def template(name):
+    """A template of the supplement, as an input to watch."""
+    return os.path.relpath(SCRIPTS / "forestry/supplement" / name)
 
 
 def final_files():
     """Everything that a run makes for a reader."""
-    tables = ["estimates", "weights", "heterogeneity", "influence"]
-    tables += ["subgroups"] if REVIEW.subgrouped else []
-    tables += ["bias", "trim_and_fill"] if "bias" in config else []
-    tables += ["metaregression"] if REVIEW.regressed else []
-    tables += ["audit", "consistency"] if REVIEW.is_published else []
+    figures = [*REVIEW.figures_of("prisma_flow")]
+    figures += [drawing.path for drawn in DRAWINGS.values() for drawing in drawn]
+    figures += ["risk_of_bias"] if REVIEW.tables_of("risk_of_bias") else []
+    tables = [*COLLATED, *(["audit", "consistency"] if REVIEW.is_published else [])]
     return [
-        *supplement_files(),
+        *(
+            ["results/supplement.pdf", "results/supplement.docx"]
+            if REVIEW.tables
+            else []
+        ),
+        *(["results/tables/tables.xlsx"] if REVIEW.tables else []),
+        *collect("results/tables/{table}.csv", table=REVIEW.tables),
         *collect("results/legends.{format}", format=["csv", "rst"]),
         *collect("results/{table}.csv", table=tables),
-        *collect(
-            "results/figures/{figure}.{format}",
-            figure=[figure for kind in KINDS for figure in REVIEW.figures_of(kind)],
-            format=FORMATS,
-        ),
-        *collect(
-            "results/figures/diagnostics/{outcome}_{plot}.{format}",
-            outcome=REVIEW.compared,
-            plot=["influence", "baujat"],
-            format=FORMATS,
-        ),
-        *collect(
-            "results/figures/metaregression/{bubble}.{format}",
-            bubble=REVIEW.bubbles,
-            format=FORMATS,
-        ),
-    ]
-
-
-def supplement_files():
-    """The tables as set and the supplement, where the review declares tables."""
-    if not REVIEW.tables:
-        return []
-    return [
-        "results/supplement.pdf",
-        "results/supplement.docx",
-        "results/tables/tables.xlsx",
-        *collect("results/tables/{table}.csv", table=REVIEW.tables),
-        *collect(
-            "results/figures/risk_of_bias.{format}",
-            format=FORMATS if REVIEW.tables_of("risk_of_bias") else [],
-        ),
+        *collect("results/figures/{figure}.{format}", figure=figures, format=FORMATS),
+        *collect("results/captions/{caption.path}.rst", caption=CAPTIONS),
     ]

@@ -1,96 +1,37 @@
-# From estimates to figures, one rule a kind.
+# From an outcome's tables to its figures, one job an outcome; and the figures of the review.
 #
-# In:    results/effects/, results/pooled/
+# In:    results/effects/, results/pooled/, results/diagnostics/, results/subgroups/
 # Out:   results/figures/<figure>.pdf, .svg, .png
-# Steps: forest           a forest plot of one outcome and variant
-#        subgroup_forest  a forest plot of one subgroup step, in blocks
-#        funnel           a funnel plot of one outcome and variant
-#        prisma_flow      the flow of records
+#        results/figures/diagnostics/<outcome>_influence.*, <outcome>_baujat.*
+#        results/figures/metaregression/<outcome>_<model>.*
+# Steps: draw_<outcome>  its forest plots, also of subgroups, its funnel plots, its influence
+#                        plot and Baujat plot, its bubble plots
+#        prisma_flow     the flow of records
+#        traffic_light   the risk of bias
+#
+# How many plots an outcome has is declared, so each outcome has a rule of its own: a job loads
+# the drawing library once, and an edit redraws the plots of the outcomes that it concerns.
 
+for outcome, drawn in DRAWINGS.items():
 
-rule forest:
-    input:
-        effects=of_figure("results/effects/{outcome}.csv"),
-        estimates=of_figure("results/pooled/{outcome}/estimates.csv"),
-        weights=of_figure("results/pooled/{outcome}/weights.csv"),
-    output:
-        pdf="results/figures/{figure}.pdf",
-        svg=report(
-            "results/figures/{figure}.svg",
-            caption="../report/forest.rst",
-            category=figure_category,
-            subcategory="Forest plots",
-            labels=figure_labels,
-        ),
-        png="results/figures/{figure}.png",
-    log:
-        "logs/figures/{figure}.log",
-    wildcard_constraints:
-        figure=one_of(REVIEW.figures_of("forest")),
-    conda:
-        "../envs/forestry.yaml"
-    params:
-        settings=forest_settings,
-        code=code("forest.py"),
-    script:
-        "../scripts/forest.py"
-
-
-rule subgroup_forest:
-    input:
-        effects=of_figure("results/subgroups/{outcome}/effects.csv"),
-        estimates=of_figure("results/subgroups/{outcome}/estimates.csv"),
-        weights=of_figure("results/subgroups/{outcome}/weights.csv"),
-        tests=of_figure("results/subgroups/{outcome}/tests.csv"),
-    output:
-        pdf="results/figures/{figure}.pdf",
-        svg=report(
-            "results/figures/{figure}.svg",
-            caption="../report/subgroup_forest.rst",
-            category=figure_category,
-            subcategory="Forest plots of subgroups",
-            labels=figure_labels,
-        ),
-        png="results/figures/{figure}.png",
-    log:
-        "logs/figures/{figure}.log",
-    wildcard_constraints:
-        figure=one_of(REVIEW.figures_of("subgroup_forest")),
-    conda:
-        "../envs/forestry.yaml"
-    params:
-        settings=subgroup_forest_settings,
-        code=code("subgroup_forest.py"),
-    script:
-        "../scripts/subgroup_forest.py"
-
-
-rule funnel:
-    input:
-        effects=of_figure("results/effects/{outcome}.csv"),
-        estimates=of_figure("results/pooled/{outcome}/estimates.csv"),
-        weights=of_figure("results/pooled/{outcome}/weights.csv"),
-    output:
-        pdf="results/figures/{figure}.pdf",
-        svg=report(
-            "results/figures/{figure}.svg",
-            caption="../report/funnel.rst",
-            category=figure_category,
-            subcategory="Funnel plots",
-            labels=figure_labels,
-        ),
-        png="results/figures/{figure}.png",
-    log:
-        "logs/figures/{figure}.log",
-    wildcard_constraints:
-        figure=one_of(REVIEW.figures_of("funnel")),
-    conda:
-        "../envs/forestry.yaml"
-    params:
-        settings=funnel_settings,
-        code=code("funnel.py"),
-    script:
-        "../scripts/funnel.py"
+    rule:
+        name:
+            f"draw_{outcome}"
+        input:
+            **drawn_from(outcome, drawn),
+        output:
+            pdf=[f"results/figures/{drawing.path}.pdf" for drawing in drawn],
+            svg=[reported_plot(drawing) for drawing in drawn],
+            png=[f"results/figures/{drawing.path}.png" for drawing in drawn],
+        log:
+            f"logs/draw/{outcome}.log",
+        conda:
+            "../envs/forestry.yaml"
+        params:
+            settings={"drawings": [asdict(drawing) for drawing in drawn]},
+            code=code("draw.py"),
+        script:
+            "../scripts/draw.py"
 
 
 rule prisma_flow:
@@ -136,6 +77,6 @@ rule traffic_light:
         "../envs/forestry.yaml"
     params:
         settings=documents.label_settings(REVIEW),
-        code=code("quality_plots.py"),
+        code=code("traffic_light.py"),
     script:
-        "../scripts/quality_plots.py"
+        "../scripts/traffic_light.py"

@@ -1,8 +1,10 @@
 # Legends, and tables and figures assembled.
 #
 # In:    results/*.csv, results/effects/, results/tables/, results/figures/
-# Out:   results/legends.csv, results/legends.rst, results/supplement.pdf, results/supplement.docx
-# Steps: legends          each figure's legend, from what was done; and as captions of the report
+# Out:   results/legends.csv, results/legends.rst, results/supplement.pdf, results/supplement.docx,
+#        results/captions/
+# Steps: legends          each figure's legend, from what was done
+#        captions         of the report: each template with what it speaks of
 #        supplement_pdf   title page, contents, tables, annexures
 #        supplement_docx  the same for journals that want Word
 
@@ -34,6 +36,22 @@ rule legends:
         code=code("legends.py"),
     script:
         "../scripts/legends.py"
+
+
+rule captions:
+    input:
+        templates=[caption_template(caption.template) for caption in CAPTIONS],
+    output:
+        captions=[f"results/captions/{caption.path}.rst" for caption in CAPTIONS],
+    log:
+        "logs/captions.log",
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings={"drawn": [caption.drawn for caption in CAPTIONS]},
+        code=code("captions.py"),
+    script:
+        "../scripts/captions.py"
 
 
 rule supplement_pdf:

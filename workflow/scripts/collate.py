@@ -1,4 +1,4 @@
-"""The outcomes' tables, one after the other."""
+"""The outcomes' tables of every kind, one after the other."""
 
 import sys
 
@@ -6,4 +6,5 @@ sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.records import collate
 
-collate(snakemake.input.tables, snakemake.output.table)
+for table, output in snakemake.output.items():
+    collate(snakemake.input.get(table), output)

@@ -4,10 +4,10 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
-from forestry.assembly import FigureLegend, Results, figure_legends
 from forestry.captions import write_captions
+from forestry.legend_rows import Results, figure_legends
 from forestry.records import read_records, write_records
-from forestry.results import Estimate, StudyEffect, Weight
+from forestry.results import Estimate, FigureLegend, StudyEffect, Weight
 from forestry.subgroups import SubgroupTest
 
 

@@ -4,12 +4,17 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
-from forestry.records import read_records, write_records
+from forestry.effects import study_effects
+from forestry.records import write_records
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
+from forestry.rows import read_rows
 from forestry.subgroups import SubgroupTest, pool_steps
 
-effects = read_records(snakemake.input.effects, StudyEffect)
-found = pool_steps(effects, snakemake.params.settings)
+settings = snakemake.params.settings
+rows = read_rows(snakemake.input.sheet, snakemake.input.solved)
+effects = study_effects(rows, settings["effects"])
+found = pool_steps(effects, settings["steps"])
+write_records(snakemake.output.effects, StudyEffect, effects)
 write_records(snakemake.output.estimates, Estimate, found.pooled.estimates)
 write_records(snakemake.output.weights, Weight, found.pooled.weights)
 write_records(snakemake.output.heterogeneity, HeterogeneityTest, found.pooled.heterogeneity)

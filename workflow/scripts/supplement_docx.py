@@ -6,8 +6,9 @@ sys.stderr = open(snakemake.log[0], "w")
 
 from pathlib import Path
 
-from forestry.assembly import FigureLegend, assemble
+from forestry.assembly import assemble
 from forestry.records import read_records
+from forestry.results import FigureLegend
 from forestry.supplement.word import write_docx
 from forestry.tables.model import read_tables
 

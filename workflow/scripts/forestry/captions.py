@@ -1,12 +1,13 @@
-"""The legends as captions of Snakemake's report, which include them: reStructuredText."""
+"""Captions of Snakemake's report: reStructuredText, from templates and legends."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from forestry.assembly import FigureLegend
+from forestry.results import FigureLegend
 
 MARKUP = re.compile(r"([\\*`|_])")
 
@@ -24,3 +25,14 @@ def caption(legend: FigureLegend) -> str:
 def write_captions(path: str | Path, legends: Iterable[FigureLegend]) -> None:
     """Write the captions of all figures to one file."""
     Path(path).write_text("\n".join(map(caption, legends)), encoding="utf-8")
+
+
+def write_bound_template(template: str | Path, drawn: Mapping[str, str], path: str | Path) -> None:
+    """Write a caption's template (Jinja) with what it speaks of as its variable `drawn`.
+
+    A job that makes several results has one caption for each: Snakemake tells a caption the
+    job's settings and not which result it stands under.
+    """
+    text = Path(template).read_text(encoding="utf-8")
+    told = json.dumps(drawn, ensure_ascii=False)
+    Path(path).write_text(f"{{% set drawn = {told} %}}\n{text}", encoding="utf-8")

@@ -141,3 +141,13 @@ class BiasRecord:
     p_value: float | None
     fewer_than_10: bool
     note: str
+
+
+@dataclass(frozen=True)
+class FigureLegend:
+    """A figure's legend: a row of ``legends.csv``."""
+
+    figure: str
+    annexure: str
+    title: str
+    text: str

@@ -6,9 +6,9 @@ of a review is in `forestry.jobs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -55,6 +55,15 @@ class Review:
         rows = read_table(self.resources / "figures.csv")
         return {row["figure"]: Figure(**row) for row in rows}
 
+    @cached_property
+    def figures_by_outcome(self) -> dict[str, list[Figure]]:
+        """The declared figures of each outcome that has any, in the file's order."""
+        found: dict[str, list[Figure]] = {}
+        for figure in self.figures.values():
+            if figure.outcome:
+                found.setdefault(figure.outcome, []).append(figure)
+        return found
+
     @property
     def outcomes(self) -> tuple[str, ...]:
         return tuple(self.config["outcomes"])
@@ -90,7 +99,7 @@ class Review:
         """Whether there are published results to compare with."""
         return (self.resources / "published.csv").exists()
 
-    @property
+    @cached_property
     def compared(self) -> tuple[str, ...]:
         """The outcomes with two rows or more that are not unavailable: studies to compare."""
         return tuple(outcome for outcome in self.outcomes if self._rows_with_numbers(outcome) > 1)
@@ -139,14 +148,6 @@ class Review:
     def tables(self) -> tuple[str, ...]:
         return tuple(self.config.get("tables", {}))
 
-    def table_outcomes(self, table: str) -> tuple[str, ...]:
-        """The outcomes that a table names; none where it shows all of them."""
-        return tuple(self.config["tables"][table].get("outcomes", ()))
-
-    def quality_sheet(self, table: str) -> Path:
-        """The sheet that a table of the studies' quality shows."""
-        return self.resources / QUALITY_SHEETS[self.config["tables"][table]["kind"]]
-
     # Words -------------------------------------------------------------------------------
 
     def variant_words(self, variant: str) -> str:
@@ -173,8 +174,21 @@ class Review:
 
     def rows(self, outcome: str) -> Table:
         """The rows that an outcome uses: the columns that matter, in the sheet's order."""
+        return self._rows_of(outcome)
+
+    # Each sheet is read once, and each outcome's rows found once, however often asked for.
+
+    @cached_property
+    def _read(self) -> Callable[[Path, tuple[Path, ...]], Table]:
+        return cache(read_rows)
+
+    @cached_property
+    def _rows_of(self) -> Callable[[str], Table]:
+        return cache(self._find_rows)
+
+    def _find_rows(self, outcome: str) -> Table:
         declared = self.config["outcomes"][outcome]
-        table = read_rows(self.sheet(outcome), self.solved(outcome))
+        table = self._read(self.sheet(outcome), tuple(self.solved(outcome)))
         rows = rows_of(table, declared["measure"], declared)
         return [row for row in rows if not self._left_out(row, declared)]
 

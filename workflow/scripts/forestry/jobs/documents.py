@@ -1,16 +1,11 @@
-"""What the jobs that write tables, legends, the supplement and the report are told."""
+"""What the jobs that write tables, legends and the supplement are told."""
 
 from __future__ import annotations
 
-from forestry.jobs.drawings import bubble_settings, reported_only
+from forestry.jobs.drawings import reported_only
 from forestry.jobs.statistics import subgroup_settings
-from forestry.review import Figure, Review
+from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table
-from forestry.supplement.model import annexure_title
-
-DIGITS = "0123456789"
-FIGURE_SPACE = "\N{FIGURE SPACE}"
-ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 
 
 def label_settings(review: Review) -> dict:
@@ -18,14 +13,58 @@ def label_settings(review: Review) -> dict:
     return {"labels": {id: study["label"] for id, study in review.studies.items()}}
 
 
+# What the tables of a kind are made from, as the fields of `tables.making.Sources`.
+TABLE_SOURCES = {
+    "characteristics": ("studies", "estimates", "effects"),
+    "pooled": ("estimates", "effects"),
+    "risk_of_bias": ("risk_of_bias",),
+    "newcastle_ottawa": ("newcastle_ottawa",),
+    "sensitivity": ("estimates", "weights"),
+    "bias": ("bias", "weights"),
+}
+
+
+def table_sources(review: Review) -> dict[str, str | list[str]]:
+    """The files that the declared tables are made from; `effects` are those of `tabulated`."""
+    sheets = {kind: f"resources/{name}" for kind, name in QUALITY_SHEETS.items()}
+    files = {
+        "studies": "resources/studies.csv",
+        **sheets,
+        **{table: f"results/{table}.csv" for table in ("estimates", "weights", "bias")},
+        "effects": [f"results/effects/{outcome}.csv" for outcome in tabulated(review)],
+    }
+    kinds = [table["kind"] for table in review.config.get("tables", {}).values()]
+    return {name: files[name] for kind in kinds for name in TABLE_SOURCES[kind]}
+
+
+def tabulated(review: Review) -> list[str]:
+    """The outcomes whose effects a table counts."""
+    tables = review.config.get("tables", {}).items()
+    counting = [id for id, table in tables if "effects" in TABLE_SOURCES[table["kind"]]]
+    return list(dict.fromkeys(outcome for id in counting for outcome in table_outcomes(review, id)))
+
+
+def table_outcomes(review: Review, table: str) -> tuple[str, ...]:
+    """The outcomes that a table shows: those that it names, or all of them."""
+    return tuple(review.config["tables"][table].get("outcomes", review.outcomes))
+
+
+def tables_settings(review: Review) -> dict:
+    """What every table is asked to show, and what the workbook is called."""
+    return {
+        "title": review.config["review"]["title"],
+        "outcomes": tabulated(review),
+        "tables": [table_settings(review, table) for table in review.tables],
+    }
+
+
 def table_settings(review: Review, table: str) -> dict:
     """What a table is asked to show, and how outcomes, variants and studies are called."""
     declared = review.config["tables"][table]
-    outcomes = declared.get("outcomes", review.outcomes)
     return {
         **declared,
         "id": table,
-        "outcomes": [_outcome_words(review, outcome) for outcome in outcomes],
+        "outcomes": [_outcome_words(review, id) for id in table_outcomes(review, table)],
         "variants": {name: review.variant_words(name) for name in review.config["variants"]},
         "leave_one_out": review.leaving_one_out,
         **reported_only(review, next(iter(review.config["variants"]))),
@@ -41,10 +80,11 @@ def _outcome_words(review: Review, outcome: str) -> dict:
 
 def legend_settings(review: Review) -> list[dict]:
     """What the legend of each figure must know beside the numbers, in the figures' order."""
-    return [_legend_settings(review, figure) for figure in review.figures.values()]
+    return [figure_legend_settings(review, figure) for figure in review.figures.values()]
 
 
-def _legend_settings(review: Review, figure: Figure) -> dict:
+def figure_legend_settings(review: Review, figure: Figure) -> dict:
+    """What the legend of a figure must know beside the numbers."""
     drawn = {key: getattr(figure, key) for key in ("figure", "annexure", "kind", "outcome")}
     if figure.kind == "prisma_flow":
         label = "Selection of the studies"
@@ -77,39 +117,6 @@ def _step_label(review: Review, figure: Figure) -> str:
     steps = subgroup_settings(review, figure.outcome)["steps"]
     (step,) = (step for step in steps if step["name"] == figure.variant)
     return f"subgroups by {step['by'].replace('_', ' ')}"
-
-
-def figure_category(review: Review, figure: str) -> str:
-    """The heading under which the report shows a figure: that of the supplement."""
-    annexure = review.figures[figure].annexure
-    return annexure_title(annexure, review.config.get("annexures", {}))
-
-
-def figure_labels(review: Review, figure: str) -> dict[str, str]:
-    """How the report lists a figure: its number, its outcome, its variant.
-
-    The report sorts numbers as texts, so they are aligned. Where a label has two values,
-    each half of the time, it offers them as a switch and fails to show the page if a row
-    has but one of them: what no reader sees after a text keeps all values apart.
-    """
-    drawn = review.figures[figure]
-    settings = _legend_settings(review, drawn)
-    variant = settings.get("variant_label") or "main analysis"
-    width = max(len(id) - len(id.rstrip(DIGITS)) for id in review.figures)
-    letters = figure.rstrip(DIGITS)
-    unseen = ZERO_WIDTH_SPACE * list(review.figures).index(figure)
-    return {
-        "Figure": letters + figure.removeprefix(letters).rjust(width, FIGURE_SPACE),
-        "Outcome": settings["label"] + unseen,
-        "Variant": (variant if drawn.variant else "") + unseen,
-    }
-
-
-def bubble_labels(review: Review, bubble: str) -> dict[str, str]:
-    """How the report lists a bubble plot."""
-    drawn = bubble_settings(review, bubble)["figure"]
-    moderator = drawn["moderator_label"] or drawn["moderator"].replace("_", " ")
-    return {"Plot": f"{drawn['title']}: {moderator}"}
 
 
 def supplement_settings(review: Review) -> dict:

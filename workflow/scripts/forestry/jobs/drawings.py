@@ -2,8 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from forestry.jobs.statistics import regression_settings, trim_and_fill_settings
 from forestry.review import Review
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A plot of an outcome: its path below results/figures, its kind, and what it is told."""
+
+    path: str
+    kind: str  # forest | subgroup_forest | funnel | influence | baujat | bubble
+    settings: dict
+
+
+def drawings_by_outcome(review: Review) -> dict[str, tuple[Drawing, ...]]:
+    """The plots of each outcome that has any."""
+    drawn = {outcome: drawings_of(review, outcome) for outcome in review.outcomes}
+    return {outcome: drawings for outcome, drawings in drawn.items() if drawings}
+
+
+def drawings_of(review: Review, outcome: str) -> tuple[Drawing, ...]:
+    """Every plot of an outcome: its figures, its diagnostic plots, its bubble plots."""
+    told = {
+        "forest": forest_settings,
+        "subgroup_forest": subgroup_forest_settings,
+        "funnel": funnel_settings,
+    }
+    figures = [
+        Drawing(figure.figure, figure.kind, told[figure.kind](review, figure.figure))
+        for figure in review.figures_by_outcome.get(outcome, ())
+    ]
+    diagnostics = [
+        Drawing(f"diagnostics/{outcome}_{kind}", kind, diagnostic_plot_settings(review, outcome))
+        for kind in ("influence", "baujat")
+        if outcome in review.compared
+    ]
+    bubbles = [
+        Drawing(f"metaregression/{bubble}", "bubble", bubble_settings(review, bubble))
+        for bubble, (of, _) in review.bubbles.items()
+        if of == outcome
+    ]
+    return (*figures, *diagnostics, *bubbles)
 
 
 def forest_settings(review: Review, figure: str) -> dict:

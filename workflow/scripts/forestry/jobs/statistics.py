@@ -9,6 +9,26 @@ from forestry.rows import Table, digest
 from forestry.selection import left_out
 
 
+def collated(review: Review) -> list[str]:
+    """The tables that hold the results of all outcomes, by what is declared."""
+    tables = ["estimates", "weights", "heterogeneity", "influence"]
+    tables += ["subgroups"] if review.subgrouped else []
+    tables += ["bias", "trim_and_fill"] if "bias" in review.config else []
+    tables += ["metaregression"] if review.regressed else []
+    return tables
+
+
+def analyse_settings(review: Review, outcome: str) -> dict:
+    """All that an outcome's job is told, by what it computes."""
+    return {
+        "effects": effects_settings(review, outcome),
+        "pool": pool_settings(review, outcome),
+        "influence": influence_settings(review, outcome),
+        "bias": bias_settings(review, outcome),
+        "trim_and_fill": trim_and_fill_settings(review, outcome),
+    }
+
+
 def effects_settings(review: Review, outcome: str) -> dict:
     """How an outcome's rows become effects, and a digest of these rows."""
     declared = review.config["outcomes"][outcome]
