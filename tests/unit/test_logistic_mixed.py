@@ -309,9 +309,11 @@ def test_batch_is_the_single_fits():
     singles = [fit_random(sample, total) for sample in samples]
     assert batch.converged.all() and batch.finite.all()
     assert (batch.tau2 == 0).any() and (batch.tau2 > 0).any()
-    for name in ("beta", "se", "tau2", "log_likelihood", "iterations", "k"):
+    # They start elsewhere, and the curvature is that before the last step of 1e-9.
+    near = {"se": 2e-9, "tau2": 1e-11, "beta": 1e-12, "log_likelihood": 1e-13, "k": 0}
+    for name, tolerance in near.items():
         expected = np.array([getattr(fit, name) for fit in singles])
-        assert getattr(batch, name) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+        assert getattr(batch, name) == pytest.approx(expected, rel=tolerance, abs=tolerance)
     assert batch.score == pytest.approx(np.array([fit.score for fit in singles]), abs=1e-7)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, xlogy
 
+_FEW = 200  # participants: among samples of so small studies, the same counts come up often
+
 
 class NoFiniteMaximum(ValueError):
     """The likelihood has no maximum at finite beta and tau."""
@@ -22,7 +24,8 @@ class NoFiniteMaximum(ValueError):
 class Counts:
     """Events, non-events, totals, multiplicities and the data set of N studies, (N,) each.
 
-    `first` (B,) is where each data set starts; `row` counts them from 0.
+    `first` (B,) is where each data set starts; `row` counts them from 0. `shared` where the
+    data sets are likely to have many studies in common.
     """
 
     x: np.ndarray
@@ -31,6 +34,7 @@ class Counts:
     m: np.ndarray
     row: np.ndarray
     first: np.ndarray
+    shared: bool = False
 
     @property
     def rows(self) -> int:
@@ -41,7 +45,7 @@ class Counts:
         studies = kept[self.row]
         lengths = np.diff(self.first, append=self.row.size)[kept]
         x, y, n, m = (values[studies] for values in (self.x, self.y, self.n, self.m))
-        return Counts(x, y, n, m, *_rows_of(lengths))
+        return Counts(x, y, n, m, *_rows_of(lengths), self.shared)
 
     def blocks(self, size: int) -> list[Counts]:
         """The data sets in order, in parts of about `size` studies."""
@@ -80,6 +84,16 @@ class Counts:
         return self.sum(gammaln(self.n + 1) - gammaln(self.x + 1) - gammaln(self.y + 1))
 
     @cached_property
+    def logit(self) -> np.ndarray:
+        """The observed logits, 0.5 added to all cells, (N,)."""
+        return np.log((self.x + 0.5) / (self.y + 0.5))
+
+    @cached_property
+    def logit_variance(self) -> np.ndarray:
+        """The sampling variances of `logit`, (N,)."""
+        return 1 / (self.x + 0.5) + 1 / (self.y + 0.5)
+
+    @cached_property
     def rounding(self) -> np.ndarray:
         """What rounding leaves undecided of a log-likelihood, (B,)."""
         return 1e-12 + 1e-15 * self.sum(self.n)
@@ -106,13 +120,14 @@ def counts_of(events: ArrayLike, total: ArrayLike, multiplicity: ArrayLike | Non
     m = np.ones(()) if multiplicity is None else np.asarray(multiplicity, dtype=float)
     if not (np.isfinite(m).all() and (m >= 0).all()):
         raise ValueError("a multiplicity is missing, not finite or negative")
+    shared = x.ndim == n.ndim == 1 or (n.ndim == 1 and n.mean() <= _FEW)
     x, n, m = np.atleast_2d(*np.broadcast_arrays(x, n, m))
     counted = m > 0
     lengths = counted.sum(axis=1)
     if not lengths.all():
         raise ValueError("a data set has no studies")
     x, n, m = (values[counted] for values in (x, n, m))
-    return Counts(x, n - x, n, m, *_rows_of(lengths))
+    return Counts(x, n - x, n, m, *_rows_of(lengths), shared)
 
 
 def _refuse_impossible(x: np.ndarray, n: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from forestry.inverse_variance import NotConverged
 from forestry.logistic_mixed.counts import Counts
 
 _MODE_STEPS = 200
+_HALLEY_STEPS = 30  # at most, of these
 _SLAB = 2**14  # numbers in an array over nodes, at once: such arrays stay in the cache
 _STEEPEST = 700.0  # logits are held within, as exp does not reach further
 
@@ -69,26 +70,34 @@ class Mode:
 def mode_of(x, y, beta, tau, u) -> Mode:
     """Solve tau r(beta + tau u) = u for u, from a first guess. Raises NotConverged.
 
-    The logit moves by at most 1 a step, within which w changes by at most a factor e: so
-    every step of Newton's method brings the solution nearer, wherever it starts. A study
-    that has arrived stays, so that it does not depend on the company it is in.
+    By Halley's method; should it take long, by Newton's. The logit then moves by at most 1 a
+    step, within which w changes by at most a factor e, so that every step brings the solution
+    nearer, wherever it starts. A study that has arrived stays, so that it does not depend on
+    the company it is in.
     """
     n, tau2 = x + y, tau * tau
     # In posterior variances; rounding of the logit, a sum with beta, is felt sqrt(n) / 2 times.
     enough = (1e-12 + 1e-15 * np.sqrt(n) * (4 + np.abs(beta))) ** 2
-    for _ in range(_MODE_STEPS):
+    for taken in range(_MODE_STEPS):
         odds = _odds(beta + tau * u)
         q = 1 / (1 + odds)
         p = odds * q
         r = x * q - y * p  # not x - n p, which cancels
         w = n * p * q
-        d = 1 + tau2 * w
+        tau2_w = tau2 * w
+        d = 1 + tau2_w
         gradient = tau * r - u
         moving = gradient * gradient > enough * d
         if not moving.any():
             return Mode(u, odds, p, q, r, w, d)
         step = moving * gradient / d
-        u = u + step / np.maximum(1, np.abs(tau * step))
+        if taken < _HALLEY_STEPS:
+            bend = 1 + (0.5 * tau) * step * tau2_w * (q - p) / d
+            step /= np.minimum(np.maximum(bend, 0.5), 2)
+            step /= np.maximum(1, np.abs(0.5 * tau * step))
+        else:
+            step /= np.maximum(1, np.abs(tau * step))
+        u = u + step
     raise NotConverged("the studies' posterior modes were not found")
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
-from forestry.logistic_mixed.likelihood import Rule, in_slabs, logits
+from forestry.logistic_mixed.likelihood import Rule, in_slabs
 
 _LARGEST = 8.0  # far above what proportions vary by, on the logit scale
-_RATIO = 1.5  # of each tau to the next
+_RATIO = 2.0  # of each tau to the next
 _AT_ONCE = 2**13  # studies times tau
+_STEPS = 2  # towards the joint mode of beta and the intercepts
+_TINY = 1e-300
 _NEAR = 0.1  # what heights that are read off may miss
 
 
@@ -30,12 +32,13 @@ class Start:
 
 
 @dataclass(frozen=True, eq=False)
-class _Heights:
-    """The profile at G values of tau, (G, B) each; slopes are per ln(tau)."""
+class _Profile:
+    """The profile at G values of tau, (G, B) each; slopes and bends are per ln(tau)."""
 
     log_tau: np.ndarray
     height: np.ndarray
     slope: np.ndarray
+    bend: np.ndarray
     beta: np.ndarray
     beta_slope: np.ndarray
 
@@ -47,61 +50,116 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     standard error. tau = 0 is the maximum where it is a local one, the profile falls from
     the first tau on, and no top comes near.
     """
-    observed = logits(counts.x, counts.y)
-    least = 0.3 * np.sqrt(np.minimum.reduceat(observed[1], counts.first))
+    least = 0.3 * np.sqrt(np.minimum.reduceat(counts.logit_variance, counts.first))
     points = np.ceil(np.log(_LARGEST / least) / np.log(_RATIO)).astype(int) + 1
     tau = _LARGEST * _RATIO ** np.arange(1.0 - points.max(), 1.0)
-    seen = _heights(counts, _lattice_beta(counts, *observed, tau), tau, rule)
+    seen = _shared_profile(counts, tau, rule) if counts.shared else _own_profile(counts, tau, rule)
     first, rows = points.max() - points, np.arange(counts.rows)
     before = np.arange(tau.size)[:, None] < first
     best = np.where(before, -np.inf, seen.height).argmax(axis=0)
-    tops = _tops(seen, ~before[:-1])
-    top = tops.height.argmax(axis=0), rows
-    found = np.isfinite(tops.height[top])
-    beta = np.where(found, tops.beta[top], seen.beta[best, rows])
-    log_tau = np.where(found, tops.log_tau[top], seen.log_tau[best])
-    lower = (tops.height[top] < common.log_likelihood - _NEAR) & (
-        seen.height[best, rows] <= common.log_likelihood
-    )
-    zero = common.is_maximum & lower & (seen.slope[first, rows] <= 0)
-    return Start(beta, np.exp(log_tau), zero)
+    height, part = _tops(seen, ~before[:-1])
+    low = height.argmax(axis=0)
+    top = height[low, rows]
+    beta, log_tau = _refined(seen, low, part[low, rows], rows)
+    found = np.isfinite(top)
+    start = np.where(found, (beta, log_tau), (seen.beta[best, rows], seen.log_tau[best]))
+    zero = (top < common.log_likelihood - _NEAR) & (seen.slope[first, rows] <= 0)
+    zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
+    return Start(start[0], np.exp(start[1]), zero)
 
 
-def _lattice_beta(counts: Counts, logit, variance, tau: np.ndarray) -> np.ndarray:
-    """Near the best beta at each tau, were the logits normal; (G, B).
-
-    Rounded to a power of two that is at most its standard error.
-    """
-    precision = 1 / (variance + (tau * tau)[:, None])
-    whole = counts.sum(precision)
-    unit = 2.0 ** np.floor(-np.log2(whole) / 2)
-    return np.round(counts.sum(precision * logit) / whole / unit) * unit
+# The profile over beta --------------------------------------------------------------------------
 
 
-def _heights(counts: Counts, beta: np.ndarray, tau: np.ndarray, rule: Rule) -> _Heights:
-    if counts.x.size * tau.size <= _AT_ONCE:
-        many, taus = counts.repeated(tau.size), np.repeat(tau, counts.rows)
-        terms = _alone(many, beta.ravel(), taus, rule).reshape(5, *beta.shape)
-    else:
-        shared = _shared_of(counts)
-        each = zip(beta, tau, strict=True)
-        terms = np.stack([_together(counts, shared, *at, rule) for at in each], axis=1)
-    height, g_b, g_t, h_bb, h_bt = terms
-    curvature = np.where(h_bb < 0, h_bb, -np.inf)
+def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
+    """By the parabola in beta at one point of each data set's own."""
+    beta, _ = _in_parts(counts, tau)
+    many, taus = counts.repeated(tau.size), np.repeat(tau, counts.rows)
+    found = _alone(many, beta.ravel(), taus, rule).reshape(6, *beta.shape)
+    height, g_b, g_t, h_bb, h_bt, h_tt = found
+    curvature = np.minimum(h_bb, -_TINY)
     step = np.clip(-g_b / curvature, -1, 1)
-    return _Heights(
-        log_tau=np.log(tau),
-        height=height + step * (g_b + step * h_bb / 2),
-        slope=(g_t + step * h_bt) * tau[:, None],
-        beta=beta + step,
-        beta_slope=-h_bt / curvature * tau[:, None],
+    return _profile(
+        tau,
+        beta + step,
+        height + step * (g_b + step * h_bb / 2),
+        g_t + step * h_bt,
+        (curvature, h_bt, h_tt),
     )
+
+
+def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
+    """By the cubic in beta through two neighbours on a lattice.
+
+    Its step is a power of two that is at most a standard error.
+    """
+    near, information = _in_parts(counts, tau)
+    unit = 2.0 ** np.floor(-np.log2(information) / 2)
+    below = np.floor(near / unit) * unit
+    beta, shared = np.array((below, below + unit)), _shared_of(counts)
+    found = [_together(counts, shared, beta[:, i], t, rule) for i, t in enumerate(tau)]
+    height, g_b, g_t, h_bb, h_bt, h_tt = np.stack(found, axis=2)
+    h_bb, h_bt = h_bb * unit, h_bt * unit
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = _root(g_b[0] / (g_b[0] - g_b[1]), *g_b, *h_bb)
+    f = np.clip(np.where(np.isfinite(f), f, 0.5), -1, 2)
+    curvature = np.minimum(_cubic_slope(f, *g_b, *h_bb) / unit, -_TINY)
+    return _profile(
+        tau,
+        below + f * unit,
+        _cubic(f, *height, *(g_b * unit)),
+        _cubic(f, *g_t, *h_bt),
+        (curvature, _cubic_slope(f, *g_t, *h_bt) / unit, h_tt[0] + f * (h_tt[1] - h_tt[0])),
+    )
+
+
+def _profile(tau, beta, height, slope, hessian) -> _Profile:
+    """From the gradient and Hessian in tau itself."""
+    h_bb, h_bt, h_tt = hessian
+    t, drift = tau[:, None], -h_bt / h_bb
+    slope = t * slope
+    bend = t * t * (h_tt + h_bt * drift) + slope
+    return _Profile(np.log(tau), height, slope, bend, beta, t * drift)
+
+
+def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`_joint_modes` of a few taus at once."""
+    size = max(1, _AT_ONCE // counts.x.size)
+    parts = [_joint_modes(counts, tau[i : i + size, None]) for i in range(0, tau.size, size)]
+    beta, information = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return beta, information
+
+
+def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """beta near the mode of its joint density with the intercepts, given tau (G, 1).
+
+    And the information on it; both (G, B). From what they were, were the logits normal.
+    """
+    x, y, row = counts.x, counts.y, counts.row
+    precision = 1 / (counts.logit_variance + t * t)
+    beta = counts.sum(precision * counts.logit) / counts.sum(precision)
+    u = t * precision * (counts.logit - beta[:, row])
+    for _ in range(_STEPS):
+        odds = np.exp(np.clip(beta[:, row] + t * u, -30, 30))
+        q = 1 / (1 + odds)
+        p = odds * q
+        r, w = x * q - y * p, counts.n * p * q
+        d = 1 + t * t * w
+        gradient, tw = t * r - u, t * w
+        information = counts.sum(w / d)
+        step = np.clip(counts.sum(r - tw * gradient / d) / information, -1, 1)
+        u += (gradient - tw * step[:, row]) / d
+        beta += step
+    return beta, information
+
+
+# What the studies add, alone or together --------------------------------------------------------
 
 
 def _alone(counts: Counts, beta: np.ndarray, tau: np.ndarray, rule: Rule) -> np.ndarray:
-    """The log-likelihood, its gradient, H_bb and H_bt, (5, B)."""
+    """The log-likelihood, its gradient and Hessian, (6, B)."""
     terms, _, _ = in_slabs(counts.x, counts.y, beta[counts.row], tau[counts.row], rule)
-    return counts.sum(terms[:5])
+    return counts.sum(terms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,27 +178,26 @@ def _shared_of(counts: Counts) -> _Shared:
 
 
 def _together(counts: Counts, shared: _Shared, beta: np.ndarray, tau, rule: Rule) -> np.ndarray:
-    """As `_alone` at one tau; what several data sets need is evaluated once."""
+    """As `_alone` at one tau, `beta` (2, B) to (6, 2, B); what several data sets need, once."""
     levels, level = np.unique(beta, return_inverse=True)
-    if 2 * shared.x.size * levels.size > counts.x.size:
-        return _alone(counts, beta, np.full(beta.size, tau), rule)
+    if shared.x.size * levels.size > 2 * counts.x.size:
+        taus = np.full(beta.shape[1], tau)
+        return np.stack([_alone(counts, b, taus, rule) for b in beta], axis=1)
     x, y = (np.repeat(values, levels.size) for values in (shared.x, shared.y))
     table, _, _ = in_slabs(x, y, np.tile(levels, shared.x.size), np.full(x.size, tau), rule)
-    at = shared.of * levels.size + level[counts.row]
-    return counts.sum(table[:5].take(at, axis=1))
+    first = shared.of * levels.size
+    sums = [counts.sum(table.take(first + at[counts.row], axis=1)) for at in level]
+    return np.stack(sums, axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Tops:
-    """Between each tau and the next, (G-1, B): -inf high where the profile has no top there."""
-
-    log_tau: np.ndarray
-    height: np.ndarray
-    beta: np.ndarray
+# Between two points -----------------------------------------------------------------------------
 
 
-def _tops(seen: _Heights, allowed: np.ndarray) -> _Tops:
-    """The tops of the cubics through two heights and their slopes."""
+def _tops(seen: _Profile, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The tops of the cubics through two heights and their slopes, (G-1, B).
+
+    Their height, -inf where there is none, and where they are between one tau and the next.
+    """
     width = np.diff(seen.log_tau)[:, None]
     s0, s1 = seen.slope[:-1] * width, seen.slope[1:] * width
     bend = 3 * np.diff(seen.height, axis=0) - s0 - s1
@@ -149,16 +206,37 @@ def _tops(seen: _Heights, allowed: np.ndarray) -> _Tops:
     below = s0 - s1 + 2 * root
     f = 1 - (root - s1 - bend) / np.where(below == 0, 1, below)
     inside = allowed & (square > 0) & (f > 0) & (f < 1)
-    height = _cubic(f, seen.height, s0, s1)
-    beta = _cubic(
-        f, seen.beta, *(seen.beta_slope[at] * width for at in (slice(-1), slice(1, None)))
-    )
-    log_tau = seen.log_tau[:-1, None] + f * width
-    return _Tops(log_tau, np.where(inside, height, -np.inf), beta)
+    height = _cubic(f, seen.height[:-1], seen.height[1:], s0, s1)
+    return np.where(inside, height, -np.inf), f
 
 
-def _cubic(f, values, slope0, slope1) -> np.ndarray:
-    """At the fraction f from each value to the next one along the first axis."""
+def _refined(seen: _Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
+    """beta and ln(tau) where the cubic through two slopes and their bends is zero, near f."""
+    at0, at1 = (low, rows), (low + 1, rows)
+    width = seen.log_tau[low + 1] - seen.log_tau[low]
+    ends = seen.slope[at0], seen.slope[at1], seen.bend[at0] * width, seen.bend[at1] * width
+    with np.errstate(divide="ignore", invalid="ignore"):
+        finer = _root(f, *ends)
+    f = np.where((finer >= 0) & (finer <= 1), finer, f)
+    slopes = seen.beta_slope[at0] * width, seen.beta_slope[at1] * width
+    return _cubic(f, seen.beta[at0], seen.beta[at1], *slopes), seen.log_tau[low] + f * width
+
+
+def _root(f, *ends) -> np.ndarray:
+    """Two steps of Newton's method towards a zero of the cubic."""
+    for _ in range(2):
+        f = f - _cubic(f, *ends) / _cubic_slope(f, *ends)
+    return f
+
+
+def _cubic(f, low, high, low_slope, high_slope) -> np.ndarray:
+    """Hermite's cubic at the fraction f of the way, on which the slopes are as well."""
     g = 1 - f
-    low, high = (1 + 2 * f) * values[:-1] + f * slope0, (1 + 2 * g) * values[1:] - g * slope1
-    return g * g * low + f * f * high
+    return g * g * ((1 + 2 * f) * low + f * low_slope) + f * f * (
+        (1 + 2 * g) * high - g * high_slope
+    )
+
+
+def _cubic_slope(f, low, high, low_slope, high_slope) -> np.ndarray:
+    g = 1 - f
+    return 6 * f * g * (high - low) + g * (1 - 3 * f) * low_slope + f * (3 * f - 2) * high_slope

@@ -17,8 +17,8 @@ from forestry.logistic_mixed.scan import start_of
 NEWTON_STEPS = 200
 TINY = 1e-300
 
-# Newton's method ends where its next step is shorter than this many standard errors. It
-# doubles its digits a step, so what is returned is nearer still.
+# Newton's method ends where its next step, which it takes unseen, is shorter than this many
+# standard errors. As it doubles its digits a step, what is returned is far nearer.
 TOLERANCE = 1e-9
 # Below this many standard errors a step is taken unseen: what it gains is less than rounding.
 _UNSEEN = 1e-4
@@ -74,7 +74,7 @@ def _climb(best: Best, active, counts: Counts, beta, tau, rule: Rule) -> None:
         ended = length <= TOLERANCE + rounding
         if iteration == NEWTON_STEPS or ended.any():
             stop = ended if iteration < NEWTON_STEPS else np.ones_like(ended)
-            _record(best, active, stop, ended, iteration, beta, tau, at)
+            _record(best, active, stop, ended, iteration, (beta, tau) + ended * step, at)
             if stop.all():
                 return
             left = ~stop
@@ -100,9 +100,10 @@ def _climb(best: Best, active, counts: Counts, beta, tau, rule: Rule) -> None:
             at = _merged(accepted, accepted[counts.row], new, at)
 
 
-def _record(best: Best, active, stop, ended, iteration, beta, tau, at: Point) -> None:
+def _record(best: Best, active, stop, ended, iteration, place, at: Point) -> None:
+    """`place` (2, B) is one step beyond the point `at` in data sets that have `ended`."""
     rows = active[stop]
-    best.beta[rows], best.tau[rows] = beta[stop], tau[stop]
+    best.beta[rows], best.tau[rows] = place[:, stop]
     best.log_likelihood[rows] = at.log_likelihood[stop]
     best.gradient[:, rows], best.hessian[:, rows] = at.gradient[:, stop], at.hessian[:, stop]
     best.converged[rows], best.iterations[rows] = ended[stop], iteration
