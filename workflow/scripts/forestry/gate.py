@@ -48,7 +48,8 @@ def _digest(config: Mapping, resources: Path, schema: Path) -> str:
     # The file beside its content, which does not tell a key that is declared twice.
     declared = sorted(resources.parent.glob("config.yaml"))
     tables = sorted(resources.rglob("*.csv"))
-    for file in (*declared, *tables, schema, *code_of(VALIDATION)):
+    schemas = sorted(schema.parent.glob("*.yaml"))  # the presets too
+    for file in (*declared, *tables, *schemas, *code_of(VALIDATION)):
         content.update(str(file).encode())
         content.update(hashlib.sha256(file.read_bytes()).digest())
     return content.hexdigest()[:16]

@@ -110,7 +110,7 @@ class Plot:
     variant_text: what the variant does, as `describe_variant` says it.
     reported_variant: the variant that pools reported rows alone, if there is one.
     labels: study names by id; groups: subgroup names by key.
-    pooling: the way of pooling as declared.
+    pooling: the way of pooling as declared; preset: whose defaults it follows, in words.
     """
 
     label: str
@@ -126,6 +126,7 @@ class Plot:
     labels: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
     pooling: Mapping = field(default_factory=dict)
+    preset: str = ""
     differences: HeterogeneityTest | None = None  # subgroup_forest: between groups; read by name
     contours: Sequence[float] = ()  # funnel: the p values that shading bounds
     filled: int | None = None  # funnel: points added by trim and fill; None if not shown
@@ -263,7 +264,8 @@ def _people(row: Estimate) -> str:
 def _method(plot: Plot, row: Estimate) -> str:
     phrase = METHODS.get(row.method, _other_method)(plot, row)
     extra = INTERVALS.get(row.interval, "")
-    return f"{phrase} {extra}" if extra else phrase
+    phrase = f"{phrase} {extra}" if extra else phrase
+    return f"{phrase}, {plot.preset}" if plot.preset else phrase
 
 
 def _logistic_mixed(plot: Plot, row: Estimate) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from forestry.presets import resolved, said_of
 from forestry.rows import STUDIES, UNAVAILABLE, Table, read_rows, read_table, rows_of
 from forestry.selection import left_out
 
@@ -162,13 +163,27 @@ class Review:
     # Ways of pooling ---------------------------------------------------------------------
 
     def pooling(self, outcome: str) -> Mapping:
-        """How an outcome is pooled, as declared."""
-        return self.config["pooling"][self.config["outcomes"][outcome]["pooling"]]
+        """How an outcome is pooled, as declared; a preset gives the keys that are not."""
+        return resolved(self._declared_pooling(outcome), self._measure(outcome))
 
     def subgroup_pooling(self, outcome: str) -> Mapping:
         """How the subgroups of an outcome are pooled: as declared, or as the outcome is."""
-        declared = self.config["subgroups"][outcome]
-        return self.config["pooling"].get(declared.get("pooling"), self.pooling(outcome))
+        return resolved(self._declared_subgroup_pooling(outcome), self._measure(outcome))
+
+    def preset_words(self, outcome: str, of_subgroups: bool = False) -> str:
+        """Whose defaults are followed, for a legend; "" where no preset is declared."""
+        of_part = self._declared_subgroup_pooling if of_subgroups else self._declared_pooling
+        return said_of(of_part(outcome), self._measure(outcome))
+
+    def _declared_pooling(self, outcome: str) -> Mapping:
+        return self.config["pooling"][self.config["outcomes"][outcome]["pooling"]]
+
+    def _declared_subgroup_pooling(self, outcome: str) -> Mapping:
+        name = self.config["subgroups"][outcome].get("pooling")
+        return self.config["pooling"].get(name, self._declared_pooling(outcome))
+
+    def _measure(self, outcome: str) -> str:
+        return self.config["outcomes"][outcome]["measure"]
 
     # Rows and variants -------------------------------------------------------------------
 

@@ -105,6 +105,7 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
         "labels": {row["study_id"]: review.label(row) for row in review.rows(figure.outcome)},
         "groups": dict(groups),
         "pooling": dict(pooling(figure.outcome)),
+        "preset": review.preset_words(figure.outcome, of_subgroups=is_step),
     }
 
 

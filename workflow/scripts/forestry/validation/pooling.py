@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from forestry.faults import Fault
+from forestry.presets import NotInPreset, presets, resolved
 from forestry.validation.declaration import mapping, text
 from forestry.validation.words import either, shown
 
@@ -66,6 +67,34 @@ def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
     if "zero_cells" in pooling and text(pooling, "transform") in ANGLES:
         rule = f"zero_cells does nothing under the transform {pooling['transform']}"
         yield _fault(f"{place}.zero_cells", "", rule)
+
+
+def use_faults(place: str, name: str, declared: Mapping, measure: str) -> Iterator[Fault]:
+    """What keeps an outcome's measure from being pooled in a declared way, named `name`.
+
+    The keys of a preset depend on the measure, so that they are held against each other here.
+    """
+    if "preset" in declared and text(declared, "preset") not in presets():
+        return  # the schema says which ones there are
+    try:
+        pooling = resolved(declared, measure)
+    except NotInPreset as error:
+        yield _fault(f"{place}.pooling", name, str(error))
+        return
+    if "preset" in declared:
+        yield from pooling_faults(f"pooling.{name}", pooling)
+    for rule in misfits(pooling, measure):
+        yield _fault(f"{place}.pooling", name, rule)
+
+
+def with_preset(declared: Mapping, measure: str) -> Mapping:
+    """A declared way of pooling with its preset's keys; as it is where the preset has none."""
+    if "preset" in declared and text(declared, "preset") not in presets():
+        return declared
+    try:
+        return resolved(declared, measure)
+    except NotInPreset:
+        return declared
 
 
 def misfits(pooling: Mapping, measure: str) -> Iterator[str]:

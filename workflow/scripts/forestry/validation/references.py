@@ -11,7 +11,7 @@ from forestry.rows import NUMBERS
 from forestry.rows import STUDIES as STUDIES_DATA
 from forestry.validation.columns import PUBLISHED
 from forestry.validation.declaration import Declaration, mapping, text, texts
-from forestry.validation.pooling import misfits, pooling_faults
+from forestry.validation.pooling import pooling_faults, use_faults, with_preset
 from forestry.validation.reading import Table
 from forestry.validation.rules import RECONSTRUCTED, STATUSES
 from forestry.validation.sheets import FAMILIES_OF
@@ -65,7 +65,8 @@ class _References:
     def faults(self) -> Iterator[Fault]:
         yield from self._studies_section()
         for name, pooling in self.declared.pooling.items():
-            yield from pooling_faults(f"pooling.{name}", pooling)
+            if "preset" not in pooling:
+                yield from pooling_faults(f"pooling.{name}", pooling)
         for outcome, about in self.declared.outcomes.items():
             yield from self._outcome(f"outcomes.{outcome}", about)
         yield from self._like_named("outcomes", self.declared.outcomes)
@@ -148,8 +149,7 @@ class _References:
         if name not in self.declared.pooling:
             yield _fault(f"{place}.pooling", name, unknown("pooling", name, self.declared.pooling))
         elif measure in NUMBERS:
-            for rule in misfits(self.declared.pooling[name], measure):
-                yield _fault(f"{place}.pooling", name, rule)
+            yield from use_faults(place, name, self.declared.pooling[name], measure)
 
     def _named_studies(self, place: str, about: Mapping, data: str) -> Iterator[Fault]:
         if "studies" not in about:
@@ -239,9 +239,12 @@ class _References:
 
     def _regression_choices(self, place: str, outcome: str, about: Mapping) -> Iterator[Fault]:
         """The pooling's estimator and interval are of meta-regressions too, or others are given."""
-        pooling = text(self.declared.outcomes.get(outcome, {}), "pooling")
+        about_outcome = self.declared.outcomes.get(outcome, {})
+        pooling = text(about_outcome, "pooling")
+        declared = self.declared.pooling.get(pooling, {})
+        full = with_preset(declared, text(about_outcome, "measure"))
         for key, choices in REGRESSION.items():
-            pooled = text(self.declared.pooling.get(pooling, {}), key)
+            pooled = text(full, key)
             if pooled and pooled not in choices and key not in about:
                 rule = f"must be given, {either(choices)}: {pooling} has {pooled}"
                 yield _fault(f"{place}.{key}", "", rule)
