@@ -20,9 +20,16 @@ from forestry.review import Review
 from forestry.rows import NUMBERS, read_table
 from forestry.validation import SCHEMA
 from forestry.validation.config import DeclarationSchema
-from forestry.validation.pooling import misfits, pooling_faults, use_faults
+from forestry.validation.pooling import (
+    ANGLES,
+    COUNTS,
+    KEYS,
+    misfits,
+    pooling_faults,
+    use_faults,
+)
 
-KEYS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["pooling"]
+DECLARED = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["pooling"]
 WAYS = [(preset, way) for preset in presets().values() for way in preset.ways]
 POSSIBLE = [
     (f"{preset.name}-{way.call}-{measure}", way, measure)
@@ -44,7 +51,7 @@ FIGURE = next(
 
 
 def test_the_schema_knows_every_preset():
-    assert KEYS["additionalProperties"]["properties"]["preset"]["enum"] == list(presets())
+    assert DECLARED["additionalProperties"]["properties"]["preset"]["enum"] == list(presets())
 
 
 @pytest.mark.parametrize("name", presets())
@@ -60,9 +67,16 @@ def test_a_way_can_be_declared_and_pools_its_measures(name, way, measure):
     assert DeclarationSchema.read(SCHEMA).faults(config) == []
     assert [*pooling_faults("pooling", way.pooling), *misfits(way.pooling, measure)] == []
     # Nothing is left to a default of ours that the program may not share.
-    unsaid = set(Pooling.__dataclass_fields__) - set(way.pooling) - set(way.declare)
-    assert unsaid <= {"transform", "nodes", "zero_cells", "tau2", "tau2_interval"}
-    assert ("tau2" in way.pooling) == (way.pooling["model"] != "logistic_mixed")
+    assert _keys_of(way.pooling, measure) == set(way.pooling) | set(way.declare)
+
+
+def _keys_of(pooling, measure):
+    """The keys that mean something for a model and a measure."""
+    idle = {key for key, (models, _) in KEYS.items() if pooling["model"] not in models}
+    idle |= {"transform"} if measure != "proportion" else set()
+    if measure not in COUNTS or pooling.get("transform") in ANGLES:
+        idle.add("zero_cells")
+    return set(Pooling.__dataclass_fields__) - idle
 
 
 @pytest.mark.parametrize("name", presets())
@@ -208,6 +222,8 @@ PRINTED = [
         *(0.0049, 0.0012, 0.0085),
     ),
     # exp of the printed -.7141 [-1.0644, -.3638] and -.7145 (.1798)
+    ("meta-4.18", COMMON, "bcg", "risk_ratio", 0.6353, 0.5881, 0.6862),
+    ("revman-5", {}, "bcg", "risk_ratio", 0.6353, 0.5881, 0.6862),
     ("meta-4.18", INVERSE, "bcg", "risk_ratio", 0.4896, 0.3449, 0.6950),
     ("metafor", {}, "bcg", "risk_ratio", 0.4894, 0.3441, 0.6962),
     ("openmeta", {}, "bcg", "odds_ratio", 0.4736, 0.3249, 0.6903),
@@ -237,6 +253,14 @@ def test_gives_the_number_that_the_program_prints(case):
     assert (row.estimate, row.ci_low, row.ci_high) == pytest.approx(
         (estimate, low, high), rel=0, abs=digits
     )
+
+
+def test_the_q_of_the_mantel_haenszel_ways_is_about_its_mean():
+    for preset, beside in (("meta-4.18", COMMON), ("revman-5", {})):
+        row = _selected(preset, beside, "bcg", "risk_ratio")
+        assert (row.i2_basis, round(row.q, 4)) == ("mantel_haenszel_q", 152.5676)
+    egger = _selected("revman-5", {}, "egger2001", "odds_ratio")
+    assert round(egger.estimate, 4) == 1.0061
 
 
 def test_i2_and_q_have_the_basis_of_the_program():
