@@ -261,7 +261,9 @@ class _References:
                     yield _fault(f"{place}.models.{model}", name, rule)
         for column, name in mapping(about.get("labels")).items():
             if column not in used:
-                yield _fault(f"{place}.labels.{column}", name, unknown("moderator", column, used))
+                yield _fault(
+                    f"{place}.labels.{column}", name, unknown("moderator", str(column), used)
+                )
         categories = [name for name in used if name in self._categories]
         groups = [value for name in categories for value in self._allowed_values(name) or ()]
         for group, name in mapping(about.get("groups")).items():
