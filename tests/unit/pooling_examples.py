@@ -8,8 +8,9 @@ import yaml
 
 from forestry.effects import study_effects
 from forestry.jobs.statistics import effects_settings, pool_settings
+from forestry.measure_kinds import scale_of
 from forestry.pool import pool_outcome
-from forestry.review import Review, scale_of
+from forestry.review import Review
 from forestry.rows import NUMBERS, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,7 @@ def effects(table, measure, pooling=PLAIN, **settings):
             "direction": "rise",
             "medians": "hozo2005",
             "correlation": 0.5,
+            "standardized": {},
             "zero_cells": pooling.get("zero_cells", {}),
             "level": pooling.get("level", 0.95),
             "columns": {},

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry import (
     diagnostics,
+    effects,
     inverse_variance,
     measures,
     medians,
@@ -583,7 +584,12 @@ def test_keys_of_a_pooling_that_contradict_its_model_are_a_fault(resources, path
         (
             "score",
             {"model": "inverse_variance", "transform": "raw"},
-            "a transform is for proportions",
+            "a transform is for proportion, mean or incidence_rate, not for mean_change",
+        ),
+        (
+            "age",
+            {"model": "inverse_variance", "transform": "logit"},
+            "the transform of mean must be identity or log",
         ),
         (
             "score",
@@ -840,8 +846,15 @@ def test_the_default_columns_of_studies_are_declared_as_a_review_would():
         (("pooling", "tau2"), inverse_variance.TAU2_METHODS),
         (("pooling", "interval"), inverse_variance.INTERVALS),
         (("pooling", "prediction"), inverse_variance.PREDICTIONS),
-        (("pooling", "transform"), measures.PROPORTION_SCALES),
+        (
+            ("pooling", "transform"),
+            {*measures.PROPORTION_SCALES, *measures.RATE_SCALES, *measures.MEAN_SCALES}
+            - {"identity"},
+        ),
+        (("outcomes", "standardized", "correction"), measures.HEDGES_CORRECTIONS),
+        (("outcomes", "standardized", "variance"), measures.SMD_VARIANCES),
         (("outcomes", "measure"), rows.NUMBERS),
+        (("outcomes", "measure"), effects.FAMILIES),
         (("outcomes", "medians"), medians.METHODS),
         (("variants", "outliers", "rule"), outliers.RULES),
     ],

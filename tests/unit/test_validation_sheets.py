@@ -38,6 +38,10 @@ outcomes:
   time: {label: Time, data: time, measure: mean, unit: months, pooling: plain}
   score: {label: Score, data: score, measure: mean_change, unit: points, pooling: plain}
   weight: {label: Weight, data: weight, measure: mean_difference, unit: kg, pooling: plain}
+  falls: {label: Falls, data: falls, measure: incidence_rate, unit: years, pooling: plain}
+  strokes: {label: Strokes, data: strokes, measure: incidence_rate_ratio, pooling: plain}
+  agreement: {label: Agreement, data: agreement, measure: correlation, pooling: plain}
+  death: {label: Death, data: death, measure: hazard_ratio, pooling: plain}
 variants: {main: {}}
 prisma: {studies_included: 3}
 """
@@ -71,6 +75,27 @@ lim2020,19,7.5,6,3,3.5,-4.5,5,-6,-3,points,reported,source,https://a.org,,
     "extraction/weight.csv": """\
 study_id,n,mean,sd,control_n,control_mean,control_sd,unit,status,basis,source,evidence,note
 lim2020,19,70,10,20,72,11,kg,reported,source,https://a.org,,
+""",
+    "extraction/falls.csv": """\
+study_id,events,person_time,unit,status,basis,source,evidence,note
+lim2020,0,12.5,years,reported,source,https://a.org,,
+marie2010,,,years,unavailable,,,,
+""",
+    "extraction/strokes.csv": """\
+study_id,events,person_time,control_events,control_person_time,unit,status,basis,source,evidence,note
+lim2020,9,413,19,398,years,reported,source,https://a.org,,
+marie2010,,,,,years,unavailable,,,,
+""",
+    "extraction/agreement.csv": """\
+study_id,n,correlation,status,basis,source,evidence,note
+lim2020,19,-0.3,reported,source,https://a.org,,
+marie2010,73,,unavailable,,,,
+""",
+    "extraction/death.csv": """\
+study_id,estimate,se,ci_low,ci_high,status,basis,source,evidence,note
+lim2020,1.18,,0.9,1.54,reported,source,https://a.org,,
+ohad2020,1.4,0.2,,,reported,source,https://b.org,,
+marie2010,,,,,unavailable,,,,
 """,
     "published.csv": """\
 outcome,variant,statistic,k,n,estimate,ci_low,ci_high,i2,p_heterogeneity,unit,display,studies,note
@@ -214,6 +239,8 @@ def test_columns_may_stand_in_any_order(review):
 WHOLE = "must be a whole number, without decimals"
 RESPONSE, BENEFIT, TIME = (f"extraction/{name}.csv" for name in ("response", "benefit", "time"))
 SCORE, WEIGHT = "extraction/score.csv", "extraction/weight.csv"
+FALLS, STROKES = "extraction/falls.csv", "extraction/strokes.csv"
+AGREEMENT, DEATH = "extraction/agreement.csv", "extraction/death.csv"
 EMPTY_HERE = "must be empty where status is unavailable"
 
 CELLS = [
@@ -266,6 +293,17 @@ CELLS = [
     (SCORE, "lim2020", "baseline_sd", "0", "must be above 0"),
     (WEIGHT, "lim2020", "control_sd", "0", "must be above 0"),
     (WEIGHT, "lim2020", "control_n", "0", "must be 1 or more"),
+    (FALLS, "lim2020", "person_time", "0", "must be above 0"),
+    (FALLS, "lim2020", "events", "1.5", "must be a whole number"),
+    (FALLS, "lim2020", "unit", "months", "must be the unit of the outcome falls (years)"),
+    (FALLS, "marie2010", "events", "3", EMPTY_HERE),
+    (STROKES, "lim2020", "control_person_time", "-1", "must be above 0"),
+    (AGREEMENT, "lim2020", "correlation", "1.2", "must be from -1 to 1"),
+    (DEATH, "lim2020", "ci_low", "", "must be given where ci_high is: half an interval"),
+    (DEATH, "lim2020", "estimate", "1.6", "must lie between ci_low and ci_high"),
+    (DEATH, "lim2020", "ci_low", "0", "must be above 0: the outcome death takes its logarithm"),
+    (DEATH, "ohad2020", "estimate", "-1.4", "must be above 0: the outcome death takes its log"),
+    (DEATH, "ohad2020", "se", "0", "must be above 0"),
     ("studies.csv", "lim2020", "design", "RCT", "must be one of rct, cohort; the nearest is rct"),
     ("studies.csv", "lim2020", "age", "old", "must be a number"),
     ("studies.csv", "lim2020", "label", "", "must not be empty"),
@@ -301,6 +339,8 @@ def test_a_wrong_cell_is_a_fault(review, file, row, column, value, rule):
         (SCORE, "change_ci_high", "", "change_ci_high", "", "where change_ci_low is"),
         (BENEFIT, "control_events", "", "status", "reported", "control_events and control_total"),
         (WEIGHT, "control_mean", "", "status", "reported", "must give mean and control_mean"),
+        (STROKES, "control_events", "", "status", "reported", "and control_person_time"),
+        (AGREEMENT, "correlation", "", "status", "reported", "must give correlation"),
     ],
 )
 def test_a_cell_that_contradicts_another_is_a_fault(
@@ -721,7 +761,9 @@ def test_a_review_without_a_fault_passes(review):
 NUMBER_CELLS = [
     (family, file, column.name)
     for family, file in zip(
-        sheets.EXTRACTION, (RESPONSE, BENEFIT, TIME, SCORE, WEIGHT), strict=True
+        sheets.EXTRACTION,
+        (RESPONSE, BENEFIT, TIME, SCORE, WEIGHT, FALLS, STROKES, AGREEMENT, DEATH),
+        strict=True,
     )
     for column in family.columns
     if column.numeric
@@ -762,7 +804,7 @@ def test_a_number_is_read_as_it_was_written(value):
 
 NUMERIC = (
     *(columns.ANY_NUMBER, columns.NOT_NEGATIVE, columns.POSITIVE, columns.PERCENT),
-    *(columns.COUNT, columns.SIZE),
+    *(columns.CORRELATION, columns.COUNT, columns.SIZE),
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forestry import measures
+from forestry.measure_kinds import RATIOS
 from forestry.medians import NoFormula, from_median
 from forestry.results import StudyEffect
 from forestry.rows import rows_of
@@ -23,6 +24,7 @@ Row = Mapping[str, str]
 NOT_AVAILABLE = "not available"
 NO_SIZE = "number of patients not available"
 AS_PRINTED = "as printed"
+OFF_CENTRE = 0.1  # of an interval's half length, beyond which an estimate is not in its middle
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Numbers:
     control_n: int | None = None
     control_mean: float | None = None
     control_sd: float | None = None
+    person_time: float | None = None
+    control_person_time: float | None = None
+    estimate: float | None = None  # where the row gives the effect itself
+    se: float | None = None  # its standard error, on the scale of analysis
     obtained: str = ""
     warning: str = ""
     reason: str = ""
@@ -159,6 +165,52 @@ def _two_arm_means(row: Row, settings: Mapping) -> Numbers:
     return Numbers(**counts, **means, obtained=AS_PRINTED, reason=reason)
 
 
+def _rate(row: Row, settings: Mapping) -> Numbers:
+    return _rates(row, ("events",), ("person_time",))
+
+
+def _two_arm_rates(row: Row, settings: Mapping) -> Numbers:
+    counts, times = ("events", "control_events"), ("person_time", "control_person_time")
+    return _rates(row, counts, times)
+
+
+def _rates(row: Row, counts: Sequence[str], times: Sequence[str]) -> Numbers:
+    given = {column: _count(row, column) for column in counts}
+    given |= {column: _number(row, column) for column in times}
+    reason = "" if None not in given.values() else NOT_AVAILABLE
+    return Numbers(**given, obtained=AS_PRINTED, reason=reason)
+
+
+def _correlation(row: Row, settings: Mapping) -> Numbers:
+    n, value = _count(row, "n"), _number(row, "correlation")
+    if value is None:
+        return Numbers(n=n, reason=NOT_AVAILABLE)
+    reason = "" if n is not None else NO_SIZE
+    return Numbers(n=n, estimate=value, obtained=AS_PRINTED, reason=reason)
+
+
+def _estimate(row: Row, settings: Mapping) -> Numbers:
+    """An estimate with its standard error, or with the one behind its 95 % interval."""
+    value, se = _number(row, "estimate"), _number(row, "se")
+    if value is None:
+        return Numbers(reason=NOT_AVAILABLE)
+    if se is not None:
+        return Numbers(estimate=value, se=se, obtained=AS_PRINTED)
+    low, high = _number(row, "ci_low"), _number(row, "ci_high")
+    if low is None or high is None:
+        return Numbers(estimate=value, reason="estimate without a spread")
+    ratio = settings["measure"] in RATIOS
+    (se,) = measures.se_from_interval([low], [high], ratio, level=0.95)
+    (off,) = measures.off_centre([value], [low], [high], ratio)
+    on = " on the log scale" if ratio else ""
+    return Numbers(
+        estimate=value,
+        se=float(se),
+        obtained=f"standard error from the printed interval{on} (normal distribution)",
+        warning=f"the estimate is not in the middle of its interval{on}" * bool(off > OFF_CENTRE),
+    )
+
+
 def _count(row: Row, column: str) -> int | None:
     return int(row[column]) if row[column] else None
 
@@ -173,8 +225,8 @@ def _number(row: Row, column: str) -> float | None:
 def _bare_effect(row: Row, given: Numbers, settings: Mapping) -> StudyEffect:
     """A row's numbers, without an effect."""
     counts = ("events", "total", "control_events", "control_total", "n", "control_n")
-    means = ("mean", "sd", "control_mean", "control_sd")
-    effect = ("yi", "vi", "estimate", "ci_low", "ci_high")
+    means = ("mean", "sd", "control_mean", "control_sd", "person_time", "control_person_time")
+    effect = ("yi", "ci_low", "ci_high")
     return StudyEffect(
         study_id=row["study_id"],
         status=row["status"],
@@ -185,6 +237,8 @@ def _bare_effect(row: Row, given: Numbers, settings: Mapping) -> StudyEffect:
         scale=settings["scale"],
         **{name: getattr(given, name) for name in (*counts, *means)},
         **dict.fromkeys(effect),
+        estimate=given.estimate if not given.reason else None,
+        vi=None if given.se is None or given.reason else given.se**2,
         interval="",
         obtained=given.obtained if not given.reason else "",
         warning=given.warning,
@@ -208,7 +262,38 @@ def _proportions(studies: list[StudyEffect], settings: Mapping) -> list[StudyEff
 
 def _means(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
     """Of means and of mean changes: the two differ in how a row gives them alone."""
-    found = measures.mean(*_columns(studies, "n", "mean", "sd"))
+    found = measures.mean(*_columns(studies, "n", "mean", "sd"), settings["scale"])
+    return _filled(studies, found, _wald(found, settings))
+
+
+def _incidence_rates(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    rule = measures.ZeroCells(**settings["zero_cells"])
+    columns = _columns(studies, "events", "person_time")
+    found = measures.incidence_rate(*columns, settings["scale"], rule)
+    return _filled(studies, found, _wald(found, settings), _correction(rule, "events"))
+
+
+def _two_arm_rate_effects(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    columns = ("events", "person_time", "control_events", "control_person_time")
+    rule = measures.ZeroCells(**settings["zero_cells"])
+    found = getattr(measures, settings["measure"])(*_columns(studies, *columns), rule)
+    return _filled(studies, found, _wald(found, settings), _correction(rule, "events"))
+
+
+def _correlations(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    found = measures.correlation(*_columns(studies, "n", "estimate"))
+    return _filled(studies, found, _wald(found, settings))
+
+
+def _estimates(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    value, vi = _columns(studies, "estimate", "vi")
+    found = measures.estimate(value, np.sqrt(vi), ratio=settings["measure"] in RATIOS)
+    return _filled(studies, found, _wald(found, settings))
+
+
+def _peto(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    cells = _columns(studies, "events", "total", "control_events", "control_total")
+    found = measures.peto_odds_ratio(*cells)
     return _filled(studies, found, _wald(found, settings))
 
 
@@ -222,6 +307,13 @@ def _two_arm_effects(studies: list[StudyEffect], settings: Mapping) -> list[Stud
 def _mean_differences(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
     columns = ("n", "mean", "sd", "control_n", "control_mean", "control_sd")
     found = getattr(measures, settings["measure"])(*_columns(studies, *columns))
+    return _filled(studies, found, _wald(found, settings))
+
+
+def _standardized(studies: list[StudyEffect], settings: Mapping) -> list[StudyEffect]:
+    columns = ("n", "mean", "sd", "control_n", "control_mean", "control_sd")
+    how = settings["standardized"]
+    found = measures.standardized_mean_difference(*_columns(studies, *columns), **how)
     return _filled(studies, found, _wald(found, settings))
 
 
@@ -241,11 +333,15 @@ def _wald(found: measures.Effects, settings: Mapping) -> _Shown:
     return _Shown(*(to_display(value, settings["scale"]) for value in values), "wald")
 
 
-def _correction(rule: measures.ZeroCells) -> str:
-    cells = "events" if rule.cells == "events" else "cells"
+def _correction(rule: measures.ZeroCells, cells: str = "") -> str:
+    """What is added where; to the `cells` of the rule where none are named."""
+    cells = cells or ("events" if rule.cells == "events" else "cells")
     whose = "a study with a zero cell" if rule.to == "only_affected" else "every study"
     alone = ", for the variance alone" if rule.correct == "variance" else ""
     return f"{rule.add:g} added to the {cells} of {whose}{alone}"
+
+
+NO_EFFECT = dict.fromkeys(("estimate", "vi"))
 
 
 def _filled(
@@ -255,7 +351,7 @@ def _filled(
     return [
         _with_effect(study, found, shown, i, f"{study.obtained}; {correction}")
         if found.usable[i]
-        else replace(study, usable=False, reason=found.reason[i], obtained="")
+        else replace(study, usable=False, reason=found.reason[i], obtained="", **NO_EFFECT)
         for i, study in enumerate(studies)
     ]
 
@@ -289,9 +385,18 @@ FAMILIES = {
     "proportion": _Family(_counts, _proportions),
     "risk_ratio": _Family(_two_arm_counts, _two_arm_effects),
     "odds_ratio": _Family(_two_arm_counts, _two_arm_effects),
+    "peto_odds_ratio": _Family(_two_arm_counts, _peto),
     "risk_difference": _Family(_two_arm_counts, _two_arm_effects),
     "mean": _Family(_mean, _means),
     "mean_change": _Family(_change, _means),
     "mean_difference": _Family(_two_arm_means, _mean_differences),
-    "standardized_mean_difference": _Family(_two_arm_means, _mean_differences),
+    "standardized_mean_difference": _Family(_two_arm_means, _standardized),
+    "ratio_of_means": _Family(_two_arm_means, _mean_differences),
+    "incidence_rate": _Family(_rate, _incidence_rates),
+    "incidence_rate_ratio": _Family(_two_arm_rates, _two_arm_rate_effects),
+    "incidence_rate_difference": _Family(_two_arm_rates, _two_arm_rate_effects),
+    "correlation": _Family(_correlation, _correlations),
+    "hazard_ratio": _Family(_estimate, _estimates),
+    "generic_ratio": _Family(_estimate, _estimates),
+    "generic_difference": _Family(_estimate, _estimates),
 }

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from forestry.measure_kinds import KINDS, WITHOUT_NULL, unit_of
 from forestry.results import COUNT_MODELS, Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.tables.format import (
     between,
     counted,
     estimate_format,
-    estimate_unit,
     listed,
     lower_first,
     number,
@@ -43,17 +43,6 @@ TAU2 = {
     "ML": "maximum likelihood",
     "REML": "restricted maximum likelihood",
 }
-THINGS = {
-    "proportion": "proportions",
-    "mean": "means",
-    "mean_change": "mean changes",
-    "mean_difference": "mean differences",
-    "standardized_mean_difference": "standardized mean differences",
-    "risk_difference": "risk differences",
-    "risk_ratio": "risk ratios",
-    "odds_ratio": "odds ratios",
-}
-SINGLE_ARM = ("proportion", "mean")  # these have no value of no effect
 SCALES = {
     "raw": "untransformed {}",
     "identity": "{}",
@@ -61,6 +50,8 @@ SCALES = {
     "logit": "logit-transformed {}",
     "arcsine": "arcsine-square-root-transformed {}",
     "double_arcsine": "Freeman\N{EN DASH}Tukey double-arcsine-transformed {}",
+    "square_root": "square-root-transformed {}",
+    "fisher_z": "Fisher z-transformed {}",
 }
 AXES = {
     "raw": "",
@@ -69,6 +60,8 @@ AXES = {
     "logit": " on the logit scale",
     "arcsine": " on the arcsine-square-root scale",
     "double_arcsine": " on the Freeman\N{EN DASH}Tukey double-arcsine scale",
+    "square_root": " on the square-root scale",
+    "fisher_z": " on the scale of Fisher's z",
 }
 INTERVALS = {
     "t": "with intervals from the t distribution",
@@ -322,7 +315,7 @@ METHODS = {
 
 
 def _scaled(plot: Plot, row: Estimate) -> str:
-    things = THINGS.get(row.measure, row.measure.replace("_", " "))
+    things = KINDS[row.measure].plural
     return SCALES.get(_scale(plot), "{}").format(things)
 
 
@@ -355,7 +348,7 @@ def _result(plot: Plot) -> str:
     if row.estimate is None or row.k < 2:
         return ""
     form = estimate_format(row for row in plot.estimates if row.outcome == plot.outcome)
-    unit = estimate_unit(row.measure, plot.unit)
+    unit = unit_of(row.measure, plot.unit)
     space = "" if unit == "%" else " "
     level = f"{100 * plot.pooling.get('level', 0.95):g}"
     shown = with_interval(form, row.estimate, None, None) + (f"{space}{unit}" if unit else "")
@@ -379,7 +372,8 @@ def _differences(plot: Plot) -> str:
 
 def _points(plot: Plot, row: Estimate) -> str:
     axis = AXES.get(_scale(plot), "")
-    what = {"risk_ratio": "risk ratio", "odds_ratio": "odds ratio"}.get(row.measure, "effect")
+    kind = KINDS[row.measure]
+    what = kind.in_text if kind.ratio else "effect"
     members = f"each of the {_members(row)}" if row.k > 1 else "the one study"
     return f"{members} is shown by its {what}{axis} and its standard error"
 
@@ -400,7 +394,7 @@ def _lines(plot: Plot, row: Estimate) -> list[str]:
 
 def _contours(plot: Plot, row: Estimate) -> str:
     levels = f"p={listed(f'{p:g}' for p in plot.contours)}"
-    if row.measure in SINGLE_ARM:
+    if row.measure in WITHOUT_NULL:
         return f"shades end where a study differs from it with {levels}"
     return f"shades end where a study differs from no effect with {levels}"
 

@@ -51,6 +51,16 @@ class MeasureKind:
         """Whether it is a ratio: analysed as its logarithm, 1 where there is no effect."""
         return self.null == 1.0
 
+    @property
+    def unitless(self) -> bool:
+        """Whether its effects have no unit, whatever that of the sheet."""
+        return self.decimals is not None
+
+    @property
+    def in_text(self) -> str:
+        """Its name within a sentence."""
+        return self.name if self.name.startswith("Peto") else self.name[:1].lower() + self.name[1:]
+
 
 def _ratio(name: str, plural: str, columns: tuple[str, ...]) -> MeasureKind:
     return MeasureKind(name, plural, columns, scale="log", null=1.0, decimals=2)
@@ -103,7 +113,18 @@ KINDS = {
 RATIOS = tuple(name for name, kind in KINDS.items() if kind.ratio)
 DIFFERENCES = tuple(name for name, kind in KINDS.items() if kind.null == 0.0)
 WITHOUT_NULL = tuple(name for name, kind in KINDS.items() if kind.null is None)
+PER_TIME = ("incidence_rate", "incidence_rate_difference")
 TWO_ARMS = tuple(name for name, kind in KINDS.items() if kind.arms == 2)
+
+
+def unit_of(measure: str, unit: str) -> str:
+    """What an effect is told in: ``%``, the outcome's unit, ``per`` that of person-time, or "".
+
+    `unit` is that of the outcome, "" where it has none.
+    """
+    if measure == "proportion":
+        return "%"
+    return f"per {unit}" if unit and measure in PER_TIME else unit
 
 
 def scale_of(measure: str, pooling) -> str:

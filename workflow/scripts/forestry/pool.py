@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forestry.mantel_haenszel import NotEstimable
+from forestry.measure_kinds import WITHOUT_NULL
 from forestry.models import BothModels, Fitted, Pooling, Spread, Studies, pool
 from forestry.outliers import outlying
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 
-SINGLE_ARM = ("proportion", "mean")
 IN_TURN = "left out in turn"
 
 
@@ -183,7 +183,7 @@ def _estimate(part, kept, name, model: Fitted, models, selected, pooling) -> Est
         ci_high=show(model.ci_high),
         pi_low=show(model.pi_low),
         pi_high=show(model.pi_high),
-        p_value=None if measure in SINGLE_ARM else _number(model.p_value),
+        p_value=None if measure in WITHOUT_NULL else _number(model.p_value),
         link_estimate=None if model.on_display_scale else _number(model.estimate),
         link_se=_number(model.se),
         tau2=_number(model.tau2),

@@ -23,7 +23,7 @@ class StudyEffect:
     usable: bool  # has the numbers that pooling needs
     reason: str  # why it is not usable, "" where it is
     measure: str  # proportion | mean | mean_change | risk_ratio | ...
-    scale: str  # scale of yi: raw | log | logit | arcsine | double_arcsine | identity
+    scale: str  # of yi: one of scales.SCALES
     events: int | None
     total: int | None
     control_events: int | None
@@ -42,6 +42,8 @@ class StudyEffect:
     interval: str  # clopper_pearson | wald
     obtained: str  # as printed | Hozo 2005 from median and range | 0.5 added | ...
     warning: str  # e.g. the skew screen
+    person_time: float | None = None  # of incidence rates, in the outcome's unit
+    control_person_time: float | None = None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,6 @@ from forestry.selection import left_out
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-RATIOS = ("risk_ratio", "odds_ratio")
-PROPORTION = "proportion"
 REPORTED = "reported"
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
@@ -266,12 +264,3 @@ class Review:
 def _default_columns() -> Mapping[str, Mapping]:
     schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=LOADER)
     return schema["properties"]["studies"]["default"]
-
-
-def scale_of(measure: str, pooling: Mapping) -> str:
-    """The scale on which a measure is analysed under a way of pooling."""
-    if measure in RATIOS:
-        return "log"
-    if measure != PROPORTION:
-        return "identity"
-    return "logit" if pooling["model"] == "logistic_mixed" else pooling.get("transform", "raw")

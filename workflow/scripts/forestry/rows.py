@@ -8,22 +8,12 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from forestry.measure_kinds import KINDS
+
 Table = list[dict[str, str]]
 
 # The columns of a sheet that a number can depend on, by what is measured.
-NUMBERS = {
-    "proportion": ("events", "total"),
-    "risk_ratio": ("events", "total", "control_events", "control_total"),
-    "odds_ratio": ("events", "total", "control_events", "control_total"),
-    "risk_difference": ("events", "total", "control_events", "control_total"),
-    "mean": ("n", "mean", "sd", "median", "q1", "q3", "min", "max"),
-    "mean_change": (
-        *("n", "baseline_mean", "baseline_sd", "end_mean", "end_sd"),
-        *("change_mean", "change_sd", "change_ci_low", "change_ci_high"),
-    ),
-    "mean_difference": ("n", "mean", "sd", "control_n", "control_mean", "control_sd"),
-    "standardized_mean_difference": ("n", "mean", "sd", "control_n", "control_mean", "control_sd"),
-}
+NUMBERS = {measure: kind.columns for measure, kind in KINDS.items()}
 COLUMNS = tuple(dict.fromkeys(column for columns in NUMBERS.values() for column in columns))
 ROW_STATE = ("status", "basis")
 UNAVAILABLE = "unavailable"

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from forestry.bias import USUAL_MINIMUM
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
-from forestry.figures.funnel_layout import DIFFERENCES
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
-from forestry.figures.wording import RATIOS, Span, Spans, joined, number, p_value, percent, variance
+from forestry.figures.wording import Span, Spans, joined, number, p_value, percent, variance
 from forestry.intervals import critical_value
+from forestry.measure_kinds import DIFFERENCES, KINDS, RATIOS
 from forestry.metaregression import INTERCEPT, MetaRegression
 from forestry.results import StudyEffect, Weight
 from forestry.scales import harmonic_mean
@@ -272,6 +272,8 @@ _LINKS = {
     "logit": "logit",
     "arcsine": "arcsine",
     "double_arcsine": "double arcsine",
+    "square_root": "square root",
+    "fisher_z": "Fisher's z",
 }
 
 
@@ -306,7 +308,7 @@ def _slope(fit: MetaRegression, settings: BubbleSettings, scale: str) -> Spans:
     decimals = _decimals(slope.ci_high - slope.ci_low)
     shown = [number(value, decimals) for value in (slope.estimate, slope.ci_low, slope.ci_high)]
     what = _LINKS.get(scale, settings.effect_name.split(",")[0].lower())
-    what = f"log {what}" if scale == "log" else what
+    what = f"log {KINDS[settings.measure].in_text}" if scale == "log" else what
     level = f"{100 * fit.level:g}% CI"
     return _said(
         Span(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scipy.special import logit
 
-from forestry.figures.wording import RATIOS, number
+from forestry.figures.wording import number
 from forestry.scales import double_arcsine, to_display
 
 SCALE_NAMES = {
@@ -16,6 +16,8 @@ SCALE_NAMES = {
     "logit": "logit scale",
     "arcsine": "arcsine scale",
     "double_arcsine": "double-arcsine scale",
+    "square_root": "square-root scale",
+    "fisher_z": "scale of Fisher's z",
 }
 SEPARATION = 0.085  # of the axis: the least distance of two ticks
 FEWEST = 4  # ticks; where the round values give fewer, they are evenly spaced
@@ -40,6 +42,8 @@ RATIO = (
     tuple(m * 10.0**e for e in range(-5, 5) for m in (3, 7)),
     (1.5, 0.8, 1.2, 1.1, 0.9),
 )
+CORRELATION = ((0,), (-0.5, 0.5), (-0.9, 0.9), (-0.2, 0.2), (-0.8, 0.8), (-0.99, 0.99), (-0.1, 0.1))
+POSITIVE = ((0,), *RATIO)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def effect_axis(
 ) -> ChartAxis:
     """An axis of effects, straight on the scale of analysis and labelled in that of display.
 
-    Proportions are labelled in percent, ratios as ratios. `label` gets the scale's name.
+    Proportions are labelled in percent, other measures as they are. `label` gets the scale's name.
     `n_harmonic` is that of `scales.to_display`. Raises ValueError for a double arcsine
     without it.
     """
@@ -90,13 +94,20 @@ def effect_axis(
     if scale == "double_arcsine" and n_harmonic is None:
         raise ValueError("a double-arcsine axis needs n_harmonic")
     place = _placing(scale, n_harmonic)
-    tiers = RATIO if measure in RATIOS else PERCENT
+    tiers = _tiers(measure, scale)
     values = _spread(tiers, lambda shown: place(shown / factor), low, high)
     if len(values) < FEWEST:
         ends = (float(to_display(end, scale, n_harmonic)) * factor for end in (low, high))
         values = _round_values(*ends, FEWEST + 1, 1.0)
     ticks = tuple(place(value / factor) for value in values)
     return ChartAxis(low, high, ticks, tuple(map(_shown, values)), label)
+
+
+def _tiers(measure: str, scale: str):
+    """The round values of a measure on its scale of display."""
+    if measure == "proportion":
+        return PERCENT
+    return {"log": RATIO, "square_root": POSITIVE, "fisher_z": CORRELATION}.get(scale, PERCENT)
 
 
 def _placing(scale: str, n: float | None) -> Callable[[float], float]:
@@ -107,6 +118,10 @@ def _placing(scale: str, n: float | None) -> Callable[[float], float]:
         return lambda value: float(logit(value))
     if scale == "arcsine":
         return lambda value: math.asin(math.sqrt(value))
+    if scale == "square_root":
+        return lambda value: math.sqrt(value) if value >= 0 else -math.inf
+    if scale == "fisher_z":
+        return lambda value: math.atanh(value)
     return lambda value: float(double_arcsine(value * n, n))
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from forestry.figures.wording import RATIOS, STANDARDIZED, number
+from forestry.figures.wording import number
+from forestry.measure_kinds import DIFFERENCES, RATIOS
 
 REACH = 3.0  # an interval is shown as far as this many median half-widths from the estimates
-DIFFERENCES = ("mean_change", "mean_difference", STANDARDIZED, "risk_difference")
 
 Interval = tuple[float | None, float, float]  # estimate (None for a prediction interval), low, high
 

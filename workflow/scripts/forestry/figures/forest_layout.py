@@ -14,6 +14,7 @@ from functools import cached_property
 from math import log10
 from statistics import median
 
+from forestry import measure_kinds as kinds
 from forestry.figures.forest_axis import Axis, forest_axis
 from forestry.figures.forest_rows import Cells, Column, ForestLayout, Row
 from forestry.figures.settings import ForestSettings
@@ -94,16 +95,20 @@ EVENTS = ("events", "Events", ("right",))
 TOTAL = ("total", "Total", ("right",))
 PATIENTS = ("n", "n", ("right",))
 MEAN = ("mean", "Mean (SD)", ("right", "right"))
+PERSON_TIME = ("person_time", "Person-time", ("right",))
 COUNTS = ("counts", "n/N", ("right", "center", "left"))  # events and total where room is scarce
 ESTIMATE_PARTS = ("right", "right", "center", "right")  # 12.3  (4.5  to  6.7)
 
-ONE_ARM = {"proportion": (EVENTS, TOTAL), "mean": (PATIENTS, MEAN), "mean_change": (PATIENTS, MEAN)}
-TWO_ARMS = {
-    "risk_ratio": (EVENTS, TOTAL),
-    "odds_ratio": (EVENTS, TOTAL),
-    "risk_difference": (EVENTS, TOTAL),
-    "mean_difference": (PATIENTS, MEAN),
-    "standardized_mean_difference": (PATIENTS, MEAN),
+DATA_COLUMNS = {  # by the columns of the sheet
+    kinds.COUNTS: (EVENTS, TOTAL),
+    kinds.TWO_ARM_COUNTS: (EVENTS, TOTAL),
+    kinds.MEANS: (PATIENTS, MEAN),
+    kinds.CHANGES: (PATIENTS, MEAN),
+    kinds.TWO_ARM_MEANS: (PATIENTS, MEAN),
+    kinds.RATES: (EVENTS, PERSON_TIME),
+    kinds.TWO_ARM_RATES: (EVENTS, PERSON_TIME),
+    kinds.CORRELATIONS: (PATIENTS,),
+    kinds.ESTIMATES: (),
 }
 ARMS = ("", "control_")  # prefixes of the fields of StudyEffect
 
@@ -166,13 +171,15 @@ class _Forest:
         measure = self.settings.measure
         if measure == "proportion" and self.settings.narrow:
             return (Column(*COUNTS, dispensable=1),)
-        if measure in ONE_ARM:
-            return tuple(Column(*column, dispensable=1) for column in ONE_ARM[measure])
+        kind = kinds.KINDS[measure]
+        columns = DATA_COLUMNS[kind.columns]
+        if kind.arms == 1:
+            return tuple(Column(*column, dispensable=1) for column in columns)
         names = (self.settings.treated, self.settings.control)
         return tuple(
             Column(prefix + key, title, parts, group=name, dispensable=2)
             for prefix, name in zip(ARMS, names, strict=True)
-            for key, title, parts in TWO_ARMS[measure]
+            for key, title, parts in columns
         )
 
     @cached_property
@@ -383,6 +390,12 @@ class _Forest:
         spreads = [e.sd for e in self.effects if e.sd] or [1.0]
         return min(max(int(1 - log10(median(spreads)) // 1), 0), 2)
 
+    @cached_property
+    def time_decimals(self) -> int:
+        """Decimals that person-times are given with, at most two."""
+        times = [t for e in self.effects for t in (e.person_time, e.control_person_time) if t]
+        return next((d for d in (0, 1) if all(round(t, d) == t for t in times)), 2)
+
     def _effect_cell(self, estimate: float, low: float, high: float) -> tuple[str, ...]:
         return self.format(estimate), f"({self.format(low)}", "to", f"{self.format(high)})"
 
@@ -401,6 +414,8 @@ class _Forest:
             return None
         if isinstance(value, int):
             return (str(value),)
+        if key.endswith("person_time"):
+            return (number(value, self.time_decimals),)
         sd = getattr(effect, key.replace("mean", "sd"))
         mean = number(value, self.mean_decimals)
         return mean, "" if sd is None else f"({number(sd, self.mean_decimals)})"
@@ -412,7 +427,11 @@ class _Forest:
             sums = [sum(getattr(effect, key) for effect in effects) for key in ("events", "total")]
             return {COUNTS[0]: _counts(*sums)}
         counts = [column.key for column in self.data_columns if len(column.parts) == 1]
-        return {key: (str(sum(getattr(effect, key) for effect in effects)),) for key in counts}
+        sums = {key: sum(getattr(effect, key) for effect in effects) for key in counts}
+        return {
+            key: (number(value, self.time_decimals) if key.endswith("time") else str(value),)
+            for key, value in sums.items()
+        }
 
     def _weight_of(self, estimate: Estimate) -> str:
         """A pooled row's share of the whole: 100 but for a group."""

@@ -21,13 +21,13 @@ from forestry.bias import USUAL_MINIMUM
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
-from forestry.figures.wording import RATIOS, STANDARDIZED, number_format
+from forestry.figures.wording import number_format
+from forestry.measure_kinds import DIFFERENCES, KINDS, RATIOS, unit_of
 from forestry.results import Estimate, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import TrimAndFill
 
 CONTOURS = (0.1, 0.05, 0.01)  # two-sided p values that bound the shades
-DIFFERENCES = ("mean_change", "mean_difference", STANDARDIZED, "risk_difference")
 MODELS = {"common": "Common effect", "random": "Random effects"}
 FEW = f"Fewer than {USUAL_MINIMUM} studies: tests of asymmetry have little power."
 NULL_BEYOND = "No effect lies beyond the axis; every study is where p < 0.01."
@@ -342,10 +342,13 @@ class _Funnel:
             "logit": "Logit of the proportion",
             "arcsine": "Arcsine of the square root of the proportion",
             "double_arcsine": "Freeman\N{EN DASH}Tukey double arcsine",
+            "square_root": "Square root of the incidence rate",
+            "fisher_z": "Fisher's z",
         }
         name = names.get(self.scale)
-        if self.scale == "log" and self.settings.measure == "proportion":
-            name = "Log of the proportion"
+        kind = KINDS[self.settings.measure]
+        if self.scale == "log" and not kind.ratio:
+            name = f"Log of the {kind.in_text}"
         return linear_axis(x.low, x.high, name, steps=6) if name else None
 
     def _y_axis(self, points) -> ChartAxis:
@@ -392,18 +395,22 @@ def _counted(points: Sequence[FunnelPoint]) -> Iterator[FunnelPoint]:
 
 def _se_name(scale: str, settings: FunnelSettings) -> str:
     if scale == "log":
-        return f"Standard error of the log {settings.effect_name.split(',')[0].lower()}"
+        return f"Standard error of the log {KINDS[settings.measure].in_text}"
     if scale == "logit":
         return "Standard error of the logit"
-    if scale in ("arcsine", "double_arcsine"):
+    if scale == "fisher_z":
+        return "Standard error of Fisher's z"
+    if scale in ("arcsine", "double_arcsine", "square_root"):
         return f"Standard error of the {scale.replace('_', ' ')}"
-    unit = "percentage points" if settings.measure == "proportion" else settings.unit
+    proportion = settings.measure == "proportion"
+    unit = "percentage points" if proportion else unit_of(settings.measure, settings.unit)
     return f"Standard error, {unit}" if unit else "Standard error"
 
 
 def _null_name(settings: FunnelSettings) -> str:
-    name = settings.effect_name.split(",")[0].lower()
-    return f"{name} {1 if settings.measure in RATIOS else 0}"
+    kind = KINDS[settings.measure]
+    name = kind.in_text if kind.ratio else settings.effect_name.split(",")[0].lower()
+    return f"{name} {1 if kind.ratio else 0}"
 
 
 def _sentence(text: str) -> str:

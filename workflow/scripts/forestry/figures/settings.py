@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from forestry.figures.wording import EFFECT_NAMES
+from forestry.measure_kinds import KINDS, unit_of
 
 DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM = 174.0, 85.0
 NARROW_MM = 120.0
@@ -41,7 +41,7 @@ class ForestSettings:
     width_mm: float = DOUBLE_COLUMN_MM
 
     def __post_init__(self) -> None:
-        if self.measure not in EFFECT_NAMES:
+        if self.measure not in KINDS:
             raise ValueError(f"no forest plot for measure {self.measure!r}")
         if self.direction not in DIRECTIONS:
             raise ValueError(f"direction is {self.direction!r}, not rise or fall")
@@ -74,10 +74,10 @@ class ForestSettings:
     @property
     def effect_name(self) -> str:
         """What is estimated, with its unit: ``Proportion, %``, ``Mean fall, mg/day``."""
-        name = EFFECT_NAMES[self.measure]
+        name = KINDS[self.measure].name
         if self.measure == "mean_change":
             name = DIRECTIONS[self.direction]
-        unit = "%" if self.measure == "proportion" else self.unit
+        unit = unit_of(self.measure, self.unit)
         return f"{name}, {unit}" if unit else name
 
     def label(self, study_id: str) -> str:

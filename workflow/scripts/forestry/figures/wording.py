@@ -7,21 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from forestry.measure_kinds import KINDS
 from forestry.results import Estimate, HeterogeneityTest
 
 MINUS = "\N{MINUS SIGN}"
-RATIOS = ("risk_ratio", "odds_ratio")
-STANDARDIZED = "standardized_mean_difference"
-EFFECT_NAMES = {
-    "proportion": "Proportion",
-    "risk_ratio": "Risk ratio",
-    "odds_ratio": "Odds ratio",
-    "risk_difference": "Risk difference",
-    "mean": "Mean",
-    "mean_change": "Mean change",
-    "mean_difference": "Mean difference",
-    STANDARDIZED: "Standardized mean difference",
-}
 
 
 @dataclass(frozen=True)
@@ -65,16 +54,14 @@ def number(value: float, decimals: int) -> str:
 def number_format(measure: str, intervals: Iterable[tuple[float, float]]) -> NumberFormat:
     """The format of a measure's estimates and limits (display scale).
 
-    Proportions are percent with one decimal; ratios, risk differences and standardized
-    differences have two. Other measures get the decimals that show two significant digits
-    of the median half-width of `intervals`, at most three.
+    Proportions are percent with one decimal; ratios, risk differences, standardized
+    differences and correlations have two. Other measures get the decimals that show two
+    significant digits of the median half-width of `intervals`, at most three.
     """
-    if measure == "proportion":
-        return NumberFormat(decimals=1, factor=100.0)
-    if measure in RATIOS:
-        return NumberFormat(decimals=2, ratio=True)
-    if measure in (STANDARDIZED, "risk_difference"):
-        return NumberFormat(decimals=2)
+    kind = KINDS[measure]
+    if kind.decimals is not None:
+        factor = 100.0 if measure == "proportion" else 1.0
+        return NumberFormat(decimals=kind.decimals, factor=factor, ratio=kind.ratio)
     widths = [(high - low) / 2 for low, high in intervals if high > low]
     decimals = 1 - math.floor(math.log10(median(widths))) if widths else 1
     return NumberFormat(decimals=min(max(decimals, 0), 3))

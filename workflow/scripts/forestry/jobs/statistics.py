@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forestry.review import Review, scale_of
+from forestry.measure_kinds import scale_of
+from forestry.review import Review
 from forestry.rows import Table, digest
 from forestry.selection import left_out
+
+# Hedges' correction and variance, where neither the outcome nor the review declares them.
+STANDARDIZED = {"correction": "exact", "variance": "LS"}
 
 
 def collated(review: Review) -> list[str]:
@@ -40,6 +44,8 @@ def effects_settings(review: Review, outcome: str) -> dict:
         "direction": declared.get("direction", "rise"),
         "medians": declared.get("medians", effects.get("medians", "hozo2005")),
         "correlation": declared.get("correlation", effects.get("correlation", 0.5)),
+        "standardized": {**STANDARDIZED, **effects.get("standardized", {})}
+        | declared.get("standardized", {}),
         "zero_cells": review.pooling(outcome).get("zero_cells", {}),
         "level": review.pooling(outcome).get("level", 0.95),
         "columns": dict(declared.get("columns", {})),

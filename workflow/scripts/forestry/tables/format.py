@@ -111,11 +111,6 @@ def signed(form: NumberFormat, value: float) -> str:
     return f"+{shown}" if value > 0 and float(shown) != 0 else shown
 
 
-def estimate_unit(measure: str, unit: str) -> str:
-    """What an estimate is told in: ``%``, the outcome's unit, or nothing for ratios."""
-    return "%" if measure == "proportion" else unit
-
-
 def sentence(text: str) -> str:
     """With a capital letter first."""
     return text[:1].upper() + text[1:]

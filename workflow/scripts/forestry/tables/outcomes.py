@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from forestry.measure_kinds import unit_of
 from forestry.results import Estimate, StudyEffect
-from forestry.tables.format import estimate_unit
 from forestry.tables.model import Row, section
-
-RATIOS = ("risk_ratio", "odds_ratio")
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Outcome:
 
     def titled(self, measure: str) -> str:
         """Its label with what the numbers are in: ``Infection, %``."""
-        unit = estimate_unit(measure or self.measure, self.unit)
+        unit = unit_of(measure or self.measure, self.unit)
         space = "\N{NO-BREAK SPACE}" if unit == "%" else " "
         return f"{self.label},{space}{unit}" if unit else self.label
 

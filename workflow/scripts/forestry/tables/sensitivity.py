@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from forestry.figures.wording import NumberFormat
+from forestry.measure_kinds import RATIOS
 from forestry.results import Estimate, Weight
 from forestry.tables.format import (
     NONE,
@@ -26,7 +27,7 @@ from forestry.tables.format import (
     with_interval,
 )
 from forestry.tables.model import Column, Row, Table, section
-from forestry.tables.outcomes import RATIOS, Outcome, of_outcome, reported
+from forestry.tables.outcomes import Outcome, of_outcome, reported
 
 SAME = "same studies as main"
 NO_MAIN = "main analysis has no estimate"

@@ -111,6 +111,7 @@ def whole(smallest: int) -> Kind:
 
 ANY_NUMBER = _numbers("number", lambda value: True, "")
 NOT_NEGATIVE, POSITIVE = at_least(0), above(0)
+CORRELATION = _numbers("number, -1 to 1", lambda value: -1 <= value <= 1, "must be from -1 to 1")
 PERCENT = _numbers("number, 0 to 100", lambda value: 0 <= value <= 100, "must be from 0 to 100")
 COUNT, SIZE = whole(0), whole(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from forestry.faults import Fault
+from forestry.measure_kinds import KINDS
 from forestry.presets import NotInPreset, presets, resolved
 from forestry.validation.declaration import mapping, text
 from forestry.validation.words import either, shown
@@ -12,7 +13,11 @@ from forestry.validation.words import either, shown
 MIXED, INVERSE, MANTEL_HAENSZEL = "logistic_mixed", "inverse_variance", "mantel_haenszel"
 UNCONDITIONAL, CONDITIONAL = "binomial_normal_unconditional", "binomial_normal_conditional"
 OF_COUNTS = (MIXED, UNCONDITIONAL, CONDITIONAL)  # likelihoods of the counts as they are
-COUNTS = ("proportion", "risk_ratio", "odds_ratio", "risk_difference")
+# Measures of counts that a zero may keep from having an effect; Peto's odds ratio never is.
+CORRECTED = (
+    *("proportion", "risk_ratio", "odds_ratio", "risk_difference"),
+    *("incidence_rate", "incidence_rate_ratio", "incidence_rate_difference"),
+)
 
 # Which models a key is for, and why not for the others.
 KEYS = {
@@ -41,7 +46,7 @@ MEASURES = {
     MANTEL_HAENSZEL: ("risk_ratio", "odds_ratio", "risk_difference"),
 }
 LIKELIHOODS = ("ML", "REML")
-ANGLES = ("arcsine", "double_arcsine")
+UNCORRECTED = ("arcsine", "double_arcsine", "square_root")
 
 
 def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
@@ -64,7 +69,7 @@ def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
     if text(pooling, "q_about") == MANTEL_HAENSZEL and pooling.get("tau2", "DL") != "DL":
         rule = f"only DL's tau2 comes from this Q, not that of {pooling['tau2']}"
         yield _fault(f"{place}.q_about", pooling["q_about"], rule)
-    if "zero_cells" in pooling and text(pooling, "transform") in ANGLES:
+    if "zero_cells" in pooling and text(pooling, "transform") in UNCORRECTED:
         rule = f"zero_cells does nothing under the transform {pooling['transform']}"
         yield _fault(f"{place}.zero_cells", "", rule)
 
@@ -103,9 +108,8 @@ def misfits(pooling: Mapping, measure: str) -> Iterator[str]:
     measures = MEASURES.get(model)
     if measures and measure not in measures:
         yield f"{model} pools {either(measures)}, not {measure}"
-    if "transform" in pooling and measure != "proportion":
-        yield f"a transform is for proportions, not for {measure}"
-    if "zero_cells" in pooling and measure not in COUNTS:
+    yield from _transform_misfits(pooling, KINDS[measure].transforms, measure)
+    if "zero_cells" in pooling and measure not in CORRECTED:
         yield f"zero_cells is for counts, not for {measure}"
     zero_cells = mapping(pooling.get("zero_cells"))
     if text(zero_cells, "correct") == "variance" and not _variance_alone(pooling, measure):
@@ -118,6 +122,16 @@ def misfits(pooling: Mapping, measure: str) -> Iterator[str]:
         )
     if text(zero_cells, "cells") == "events" and measure != "risk_ratio":
         yield "zero_cells.cells: events is for the risk_ratio alone"
+
+
+def _transform_misfits(pooling: Mapping, transforms: tuple[str, ...], measure: str):
+    if "transform" not in pooling or pooling["transform"] in transforms:
+        return
+    if transforms:
+        yield f"the transform of {measure} must be {either(transforms)}"
+    else:
+        able = either(name for name, kind in KINDS.items() if kind.transforms)
+        yield f"a transform is for {able}, not for {measure}"
 
 
 def _variance_alone(pooling: Mapping, measure: str) -> bool:

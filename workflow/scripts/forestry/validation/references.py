@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from forestry.faults import Fault
+from forestry.measure_kinds import ESTIMATES, KINDS, RATIOS, TWO_ARMS
 from forestry.rows import NUMBERS
 from forestry.rows import STUDIES as STUDIES_DATA
 from forestry.validation.columns import PUBLISHED
+from forestry.validation.columns import number as number_in
 from forestry.validation.declaration import Declaration, mapping, text, texts
 from forestry.validation.pooling import pooling_faults, use_faults, with_preset
 from forestry.validation.reading import Table
@@ -20,8 +22,6 @@ from forestry.validation.words import either, shown, unknown
 
 CONFIG = "config.yaml"
 STATE_COLUMNS = ("status", "basis")
-TWO_ARMS = ("risk_ratio", "odds_ratio", "risk_difference")
-TWO_ARMS += ("mean_difference", "standardized_mean_difference")
 STEP = re.compile(r"step(\d+)_(\w+)", re.ASCII)
 GROUP = re.compile(r"subgroup(\d+)_(\w+)", re.ASCII)
 
@@ -34,6 +34,7 @@ REGRESSION = {
 ONLY_FOR = {
     "arms": TWO_ARMS,
     "favours": (*TWO_ARMS, "mean_change"),
+    "standardized": ("standardized_mean_difference",),
     "direction": ("mean_change",),
     "correlation": ("mean_change",),
     "medians": ("mean",),
@@ -84,6 +85,7 @@ class _References:
         yield from self._members()
         yield from self._provenance()
         yield from self._units()
+        yield from self._ratios()
         yield from self._published()
         yield from self._published_tests()
         yield from self._figures()
@@ -423,7 +425,8 @@ class _References:
         """The numbers of a sheet are in the unit of every outcome that pools them."""
         for outcome, data in self.declared.sheets():
             about, table = self.declared.outcomes[outcome], self.tables.extraction.get(data)
-            if not table or text(about, "measure") == "standardized_mean_difference":
+            kind = KINDS.get(text(about, "measure"))
+            if not table or (kind and kind.unitless):
                 continue
             first = next((unit for unit in table.column("unit") if unit), "")
             wanted = text(about, "unit") or first
@@ -432,6 +435,28 @@ class _References:
                 if unit and unit != wanted:
                     rule = f"must be the unit of the outcome {outcome} ({wanted})"
                     yield table.fault(line, row, "unit", rule)
+
+    def _ratios(self) -> Iterator[Fault]:
+        """What is pooled as a ratio, or by its logarithm, is above zero."""
+        for outcome, data in self.declared.sheets():
+            about, table = self.declared.outcomes[outcome], self.tables.extraction.get(data)
+            for column in self._logarithms(about) if table else ():
+                for line, row in table:
+                    value = number_in(row.get(column, ""))
+                    if value is not None and value <= 0:
+                        rule = f"must be above 0: the outcome {outcome} takes its logarithm"
+                        yield table.fault(line, row, column, rule)
+
+    def _logarithms(self, about: Mapping) -> tuple[str, ...]:
+        """The columns of which an outcome takes the logarithm."""
+        measure = text(about, "measure")
+        transform = text(self.declared.pooling.get(text(about, "pooling"), {}), "transform")
+        if measure == "mean" and transform == "log":
+            return ("mean",)
+        if measure == "ratio_of_means":
+            return ("mean", "control_mean")
+        generic = measure in RATIOS and KINDS[measure].columns == ESTIMATES
+        return ("estimate", "ci_low", "ci_high") if generic else ()
 
     def _published(self) -> Iterator[Fault]:
         table = self.tables.tables.get("published")

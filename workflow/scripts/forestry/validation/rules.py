@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from forestry.measure_kinds import KINDS, RATIOS
 from forestry.validation.columns import number
 
 Row = Mapping[str, str]
@@ -231,14 +232,16 @@ def on_its_scale(column: str) -> Rule:
 
 
 def unit_of_statistic() -> Rule:
-    """Proportions are in percent, ratios have the unit `ratio`, means neither."""
+    """Proportions are in percent, ratios have the unit `ratio`, other measures neither."""
 
     def broken(row: Row) -> str:
         statistic, unit = row["statistic"].strip(), row["unit"].strip()
-        wanted = {"proportion": "percent", "risk_ratio": "ratio", "odds_ratio": "ratio"}
-        if statistic in wanted and unit != wanted[statistic]:
-            return f"the unit of a {statistic} must be {wanted[statistic]}"
-        wrong = unit in ("percent", "ratio") and statistic.startswith(("mean", "standardized"))
+        wanted = {"proportion": "percent", **dict.fromkeys(RATIOS, "ratio")}
+        if statistic in wanted:
+            right = unit == wanted[statistic]
+            return "" if right else f"the unit of a {statistic} must be {wanted[statistic]}"
+        percent = unit == "percent" and statistic == "risk_difference"
+        wrong = unit in ("percent", "ratio") and statistic in KINDS and not percent
         return f"the unit of a {statistic} cannot be {unit}" if wrong else ""
 
     return Rule("unit", ("statistic", "unit"), broken)

@@ -212,7 +212,55 @@ TWO_ARM_MEANS = _extraction(
         *rules.empty_where_unavailable("mean", "sd", "control_mean", "control_sd", "basis"),
     ],
 )
-EXTRACTION = (COUNTS, TWO_ARM_COUNTS, MEANS, CHANGES, TWO_ARM_MEANS)
+RATES = _extraction(
+    "rates",
+    [*_columns(kind.COUNT, "events"), *_columns(kind.POSITIVE, "person_time"), *UNIT],
+    [
+        *rules.known_where_given(("events", "person_time")),
+        *rules.empty_where_unavailable("events", "basis"),
+    ],
+)
+TWO_ARM_RATES = _extraction(
+    "two-arm rates",
+    [
+        *_columns(kind.COUNT, "events"),
+        *_columns(kind.POSITIVE, "person_time"),
+        *_columns(kind.COUNT, "control_events"),
+        *_columns(kind.POSITIVE, "control_person_time"),
+        *UNIT,
+    ],
+    [
+        *rules.known_where_given(
+            ("events", "person_time", "control_events", "control_person_time")
+        ),
+        *rules.empty_where_unavailable("events", "control_events", "basis"),
+    ],
+)
+CORRELATIONS = _extraction(
+    "correlations",
+    [*_columns(kind.SIZE, "n"), *_columns(kind.CORRELATION, "correlation")],
+    [
+        *rules.known_where_given(("correlation",)),
+        *rules.empty_where_unavailable("correlation", "basis"),
+    ],
+)
+ESTIMATES = _extraction(
+    "estimates",
+    [
+        *_columns(kind.ANY_NUMBER, "estimate"),
+        *_columns(kind.POSITIVE, "se"),
+        *_columns(kind.ANY_NUMBER, "ci_low", "ci_high"),
+    ],
+    [
+        *rules.interval("estimate", "ci_low", "ci_high"),
+        *rules.known_where_given(("estimate",)),
+        *rules.empty_where_unavailable("estimate", "se", "ci_low", "ci_high", "basis"),
+    ],
+)
+EXTRACTION = (
+    *(COUNTS, TWO_ARM_COUNTS, MEANS, CHANGES, TWO_ARM_MEANS),
+    *(RATES, TWO_ARM_RATES, CORRELATIONS, ESTIMATES),
+)
 
 # Which families hold the numbers of a measure: those with all of its columns.
 FAMILIES_OF = {
