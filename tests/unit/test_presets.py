@@ -21,9 +21,9 @@ from forestry.rows import NUMBERS, read_table
 from forestry.validation import SCHEMA
 from forestry.validation.config import DeclarationSchema
 from forestry.validation.pooling import (
-    ANGLES,
-    COUNTS,
+    CORRECTED,
     KEYS,
+    UNCORRECTED,
     misfits,
     pooling_faults,
     use_faults,
@@ -74,7 +74,7 @@ def _keys_of(pooling, measure):
     """The keys that mean something for a model and a measure."""
     idle = {key for key, (models, _) in KEYS.items() if pooling["model"] not in models}
     idle |= {"transform"} if measure != "proportion" else set()
-    if measure not in COUNTS or pooling.get("transform") in ANGLES:
+    if measure not in CORRECTED or pooling.get("transform") in UNCORRECTED:
         idle.add("zero_cells")
     return set(Pooling.__dataclass_fields__) - idle
 
