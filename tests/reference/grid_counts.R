@@ -9,7 +9,7 @@ mantel_haenszel_of <- function(name, measure, add) {
   x <- suppressWarnings(rma.mh(ai = events, n1i = total, ci = control_events, n2i = control_total,
                                data = two_arms[[name]], measure = measures$two_arms[[measure]],
                                add = c(0.5, add), to = c("only0", "only0"),
-                               drop00 = measure != "risk_difference", correct = FALSE))
+                               drop00 = rep(measure != "risk_difference", 2), correct = FALSE))
   c(list(dataset = name, measure = measure, add = add), pooled(x))
 }
 grid <- expand.grid(dataset = names(two_arms), measure = names(measures$two_arms),
@@ -43,7 +43,7 @@ logistic_mixed <- lapply(names(one_arm), function(name) {
 })
 
 made_by <- c(versions, list(
-  mantel_haenszel = "rma.mh(add = c(0.5, add), to = 'only0', drop00, correct = FALSE)",
+  mantel_haenszel = "rma.mh(add = c(0.5, add), to = 'only0', drop00 = c(d, d), correct = FALSE)",
   peto = "rma.peto(drop00 = TRUE)",
   logistic_mixed = paste("rma.glmm(measure = 'PLO', nAGQ = 7, control = list(glmerCtrl = list(",
                          "optimizer = 'bobyqa', tolPwrss = 1e-10, optCtrl = list(rhobeg = 0.02,",

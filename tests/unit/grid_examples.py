@@ -80,6 +80,16 @@ TOLERANCES = {
         "the search tightened, is nearer by one digit, and ours is no lower by test",
     ),
 }
+# Beside those of one-arm models: the same optimiser, or the limits of R's probabilities.
+TOLERANCES |= {
+    "binomial_normal": Tolerance(
+        2e-5, "glmer's deviance is flat to rounding where counts are large (li2007)"
+    ),
+    "numerical_hessian": Tolerance(
+        1e-3,
+        "model CM.EL: BiasedUrn's probabilities have seven digits, their second differences three",
+    ),
+}
 ITERATIVE = ("EB", "PM", "ML", "REML")
 
 
@@ -237,7 +247,7 @@ def mantel_haenszel_differences(dataset: str, measure: str, add: float) -> dict[
         for fit in counts_grid()["mantel_haenszel"]
         if (fit["dataset"], fit["measure"], fit["add"]) == (dataset, measure, add)
     )
-    ours = result(dataset, measure, model="mantel_haenszel")["common"]
+    ours = result(dataset, measure, model="mantel_haenszel", mh_exact=add == 0)["common"]
     return pooled_differences(ours, theirs, dataset, measure)
 
 
@@ -252,6 +262,34 @@ def random_differences(dataset: str, measure: str, method: str, interval: str) -
         "i2": difference(ours.i2, theirs["i2"], 1e-3),
         "h2": difference(ours.h2, theirs["h2"]),
         **pooled_differences(ours, theirs["intervals"][interval], dataset, measure),
+    }
+
+
+def wider_differences(dataset: str, measure: str, method: str) -> dict[str, float]:
+    """Of the interval that is the wider of Wald's and Hartung and Knapp's, both as R has them."""
+    theirs = random_fit(dataset, measure, method)["intervals"]
+    both = theirs["wald"], theirs["hartung_knapp"]
+    wider = max(both, key=lambda interval: interval["ci_high"] - interval["ci_low"])
+    ours = result(dataset, measure, tau2=method, interval="hartung_knapp_wider")["random"]
+    low, high = (shown(wider[name], dataset, measure) for name in ("ci_low", "ci_high"))
+    return {
+        "ci_low": difference(ours.ci_low, low, high - low),
+        "ci_high": difference(ours.ci_high, high, high - low),
+    }
+
+
+def about_mantel_haenszel_differences(case: dict) -> dict[str, float]:
+    """Of DerSimonian and Laird's model with Q about Mantel and Haenszel's mean."""
+    pooling = {"model": "mantel_haenszel", "q_about": "mantel_haenszel"}
+    found = result(case["table"], case["measure"], **pooling)
+    ours, smallest = found["random"], min(block(case["table"], case["measure"])["vi"])
+    return {
+        "common": difference(found["common"].link_estimate, case["common"], ours.link_se),
+        "q": difference(ours.q, case["q"]),
+        "q_p": difference(ours.q_p, case["q_p"]),
+        "tau2": difference(ours.tau2, case["tau2"], smallest),
+        "estimate": difference(ours.link_estimate, case["random"], ours.link_se),
+        "se": difference(ours.link_se, case["random_se"]),
     }
 
 
@@ -301,4 +339,33 @@ def _likelihood_ratio_differences(dataset: str, theirs: dict) -> dict[str, float
     return {
         "likelihood_ratio_q": difference(ours.q, theirs["likelihood_ratio_q"]),
         "likelihood_ratio_p": difference(ours.q_p, theirs["likelihood_ratio_p"]),
+    }
+
+
+# Binomial-normal models of odds ratios ---------------------------------------------------------
+
+BINOMIAL_NORMAL = {
+    "UM.FS": "binomial_normal_unconditional",
+    "CM.EL": "binomial_normal_conditional",
+}
+
+
+@cache
+def binomial_normal_cases() -> tuple[dict, ...]:
+    """R's random-effects fits (`two_arms.R`) of the grid's data sets."""
+    fits = reference("two_arms")["glmm"]
+    known = DATASETS["two_arms"]
+    return tuple(fit for fit in fits if fit["method"] == "ML" and fit["table"] in known)
+
+
+def binomial_normal_differences(case: dict) -> dict[str, dict[str, float]]:
+    """Of a random-effects fit: its optimum, and the standard error of R's numerical Hessian."""
+    pooling = {"model": BINOMIAL_NORMAL[case["model"]], "i2": "tau2"}
+    ours = result(case["table"], "odds_ratio", **pooling)["random"]
+    return {
+        "optimum": {
+            "estimate": difference(ours.link_estimate, case["estimate"], case["se"]),
+            "tau2": difference(ours.tau2, case["tau2"], case["se"] ** 2),
+        },
+        "se": {"se": difference(ours.link_se, case["se"])},
     }

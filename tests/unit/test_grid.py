@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 from grid_examples import (
+    BINOMIAL_NORMAL,
     BLOCKS,
     DATASETS,
     FITS,
@@ -17,6 +18,9 @@ from grid_examples import (
     MEASURES,
     TAU2_METHODS,
     TOLERANCES,
+    about_mantel_haenszel_differences,
+    binomial_normal_cases,
+    binomial_normal_differences,
     block,
     common_differences,
     counts_grid,
@@ -31,7 +35,9 @@ from grid_examples import (
     random_differences,
     result,
     study_effects,
+    wider_differences,
 )
+from pooling_examples import reference
 
 from forestry import logistic_mixed
 
@@ -106,12 +112,26 @@ def test_the_random_effects_are_those_of_rma(case):
     within(random_differences(*case), kind_of(case[2]))
 
 
+@pytest.mark.parametrize("case", FITS, ids=lambda case: NAME((*case[0], case[1])))
+def test_the_wider_interval_is_the_wider_of_those_of_rma(case):
+    (dataset, measure), method = case
+    within(wider_differences(dataset, measure, method), kind_of(method))
+
+
 # Mantel-Haenszel ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("add", [0, 0.5])
 @pytest.mark.parametrize("pair", TWO_ARMS, ids=NAME)
-def test_the_mantel_haenszel_effect_is_that_of_rma_mh(pair):
-    within(mantel_haenszel_differences(*pair, add=0), "closed_form")
+def test_the_mantel_haenszel_effect_is_that_of_rma_mh(pair, add):
+    within(mantel_haenszel_differences(*pair, add), "closed_form")
+
+
+@pytest.mark.parametrize(
+    "case", reference("two_arms")["about"], ids=lambda case: f"{case['table']}-{case['measure']}"
+)
+def test_q_about_the_mantel_haenszel_mean_is_that_of_rma_mh(case):
+    within(about_mantel_haenszel_differences(case), "closed_form")
 
 
 # Mixed models of counts -----------------------------------------------------------------------
@@ -136,6 +156,20 @@ def test_no_optimum_of_rma_glmm_is_higher(dataset):
 def _mixed_height(dataset, beta, tau2):
     columns = grid()["datasets"][dataset]
     return logistic_mixed.log_likelihood(beta, tau2, columns["events"], columns["total"])
+
+
+@pytest.mark.parametrize(
+    "case", binomial_normal_cases(), ids=lambda case: f"{case['table']}-{case['model']}"
+)
+def test_the_binomial_normal_models_are_those_of_rma_glmm(case):
+    found = binomial_normal_differences(case)
+    within(found["optimum"], "binomial_normal")
+    within(found["se"], "numerical_hessian")
+
+
+def test_both_binomial_normal_models_are_compared():
+    assert {case["model"] for case in binomial_normal_cases()} == set(BINOMIAL_NORMAL)
+    assert len(binomial_normal_cases()) == 11
 
 
 @pytest.mark.parametrize("dataset", DATASETS["proportion"])
