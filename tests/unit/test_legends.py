@@ -154,6 +154,14 @@ def test_mantel_haenszel_ratios():
     assert "The pooled estimate is 1.64 (95% CI 1.30–2.06)." in said
 
 
+def test_the_prediction_interval_is_told_with_its_distribution():
+    random = estimate(selected=False, prediction="t_k_minus_2", pi_low=0.2, pi_high=0.9)
+    said = text("forest", estimate(model="common", prediction=""), random)
+    assert "The prediction interval is from the t distribution with k − 2 degrees" in said
+    assert "prediction" not in text("forest", estimate(prediction=""))
+    assert "is from the normal distribution." in text("forest", estimate(prediction="z"))
+
+
 def test_units_and_negative_limits():
     row = estimate(measure="mean_change", estimate=6.1, ci_low=-0.4, ci_high=12.6, events=None)
     said = text("forest", row, unit="points")
@@ -163,12 +171,14 @@ def test_units_and_negative_limits():
 
 def test_every_tau2_estimator_and_interval_of_the_library_has_words():
     from forestry.inverse_variance import INTERVALS, TAU2_METHODS
+    from forestry.inverse_variance import PREDICTIONS as PREDICTION_INTERVALS
     from forestry.legends import INTERVALS as INTERVAL_WORDS
-    from forestry.legends import SCALES, TAU2
+    from forestry.legends import PREDICTIONS, SCALES, TAU2
     from forestry.measures import PROPORTION_SCALES
 
     assert {*TAU2_METHODS, "DL_mantel_haenszel"} == set(TAU2)
     assert set(INTERVALS) - {"wald"} == set(INTERVAL_WORDS)
+    assert set(PREDICTION_INTERVALS) - {"none"} == set(PREDICTIONS)
     assert set(PROPORTION_SCALES) <= set(SCALES)
 
 

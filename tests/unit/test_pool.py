@@ -41,6 +41,7 @@ CURVED = 1e-7  # its standard error: R's Hessian is numerical
 Z = 1.959963984540054
 BCG = ROOT / "reviews/bcg"
 REML = PLAIN | {"tau2": "REML"}
+BCG_TABLE = reference("pooling")["tables"]["bcg"]
 RATIO_OUTCOMES = ("risk_ratio", "odds_ratio")
 INTERVAL = ("estimate", "ci_low", "ci_high")
 NUMBERS = (
@@ -335,10 +336,12 @@ def test_prediction_intervals_of_the_mixed_model():
 def test_a_prediction_interval_needs_three_studies_and_a_wish(pooling):
     counts = {"events": [4, 9, 15], "total": [10, 15, 20]}
     two = {name: numbers[:2] for name, numbers in counts.items()}
-    assert rows_by_model(chain("proportion", pooling, **two))["random"].pi_low is None
-    assert rows_by_model(chain("proportion", pooling, **counts))["random"].pi_low is not None
-    unwished = chain("proportion", pooling | {"prediction": "none"}, **counts)
-    assert rows_by_model(unwished)["random"].pi_high is None
+    unwished = rows_by_model(chain("proportion", pooling | {"prediction": "none"}, **counts))
+    for without in (rows_by_model(chain("proportion", pooling, **two)), unwished):
+        assert (without["random"].pi_low, without["random"].prediction) == (None, "")
+    both = rows_by_model(chain("proportion", pooling, **counts))
+    assert both["random"].pi_low is not None
+    assert (both["random"].prediction, both["common"].prediction) == ("t_k_minus_2", "")
 
 
 def test_tau2_and_i2_have_the_limits_of_metafor():
@@ -351,6 +354,47 @@ def test_tau2_and_i2_have_the_limits_of_metafor():
         assert getattr(random, name) == pytest.approx(known[name], rel=1e-6)
     assert random.i2 == close(metafor("bcg", "REML")["i2"])
     assert (random.h2, random.i2_basis) == (close(metafor("bcg", "REML")["h2"]), "tau2")
+    assert random.h2_low == pytest.approx(1 / (1 - known["i2_low"]), rel=1e-6)
+    assert random.h2_high == pytest.approx(1 / (1 - known["i2_high"]), rel=1e-6)
+    assert random.tau2_se == close(metafor("bcg", "REML")["tau2_se"])
+    assert random.tau2_interval == "q_profile"
+    common = rows_by_model(found)["common"]
+    assert (common.tau2_se, common.tau2_interval) == (None, "")
+
+
+@pytest.mark.parametrize("method", ["ML", "REML"])
+def test_the_profile_likelihood_interval_of_tau2_is_that_of_metafor(method):
+    pooling = PLAIN | {"tau2": method, "tau2_interval": "profile_likelihood", "i2": "tau2"}
+    found = chain("risk_ratio", pooling, **reference("pooling")["tables"]["bcg"])
+    random = rows_by_model(found)["random"]
+    (known,) = (
+        case
+        for case in reference("tau2_intervals")["profiles"]
+        if (case["dataset"], case["method"], case["level"]) == ("bcg", method, 0.95)
+    )
+    assert random.tau2_interval == "profile_likelihood"
+    for name in ("tau2_low", "tau2_high", "i2_low", "i2_high", "h2_low", "h2_high"):
+        assert getattr(random, name) == close(known[name], 1e-9), name
+
+
+def test_no_interval_of_tau2_where_none_is_wished():
+    found = chain("risk_ratio", REML | {"tau2_interval": "none", "i2": "tau2"}, **BCG_TABLE)
+    random = rows_by_model(found)["random"]
+    assert (random.tau2_low, random.tau2_high, random.i2_low, random.h2_high) == (None,) * 4
+    assert random.tau2_interval == "none" and random.tau2_se > 0
+
+
+def test_the_wider_interval_of_hartung_and_knapp_is_that_of_metafor():
+    found = chain("risk_ratio", REML | {"interval": "hartung_knapp_wider"}, **BCG_TABLE)
+    random = rows_by_model(found)["random"]
+    (known,) = (
+        case
+        for case in reference("tau2_intervals")["wider"]
+        if (case["dataset"], case["method"]) == ("bcg", "REML")
+    )
+    assert random.interval == "hartung_knapp_wider"
+    assert on_link(random, np.log) == close([known["ci_low"], known["ci_high"]], FITTED)
+    assert random.p_value == close(known["p_value"], FITTED)
 
 
 @pytest.mark.parametrize("pooling", [MIXED, REML, PLAIN | {"transform": "log"}], ids=str)

@@ -411,7 +411,7 @@ def test_a_study_without_a_label_is_named():
 def test_pooled_results_of_the_declared_outcomes():
     rows = [
         estimate(model="common", selected=True, i2=0.0, tau2=None, pi_low=None, pi_high=None),
-        estimate(selected=False, tau2=0.0, pi_low=0.41, pi_high=0.82),
+        estimate(selected=False, tau2=0.0, pi_low=0.41, pi_high=0.82, prediction="t_k_minus_1"),
         estimate(group="iv"),
         estimate(variant="other", k=2),
         not_pooled("ild"),
@@ -427,6 +427,8 @@ def test_pooled_results_of_the_declared_outcomes():
     assert cells(table, "Stable,\N{NO-BREAK SPACE}%")[1:] == (
         *("0", "2", "1", "100", "–", "–", "–", "–", "–", "–"),
     )
+    told = "Prediction intervals are from the t distribution with k − 1 degrees of freedom."
+    assert table.notes[-1] == told and table.rows[1].values["prediction"] == "t_k_minus_1"
     assert table.rows[1].values["estimate"] == 0.6357
     assert table.rows[3].values["estimate"] is None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from forestry.measure_kinds import KINDS, WITHOUT_NULL, unit_of
 from forestry.results import COUNT_MODELS, Estimate, HeterogeneityTest, StudyEffect, Weight
 from forestry.tables.format import (
+    PREDICTIONS,
     between,
     counted,
     estimate_format,
@@ -175,7 +176,7 @@ def legend(kind: str, plot: Plot) -> Legend:
 
 def forest_legend(plot: Plot) -> Legend:
     title = f"Forest plot of {lower_first(plot.title)}"
-    said = [_what_was_pooled(plot), _result(plot), *_rows(plot)]
+    said = [_what_was_pooled(plot), _result(plot), *_prediction(plot), *_rows(plot)]
     return Legend(title, _prose(said))
 
 
@@ -199,7 +200,7 @@ def subgroup_forest_legend(plot: Plot) -> Legend:
     said = [_what_was_pooled(plot)]
     if names:
         said.append(f"each subgroup has a pooled result of its own: {listed(names)}")
-    said += [_result(plot), _differences(plot), *_rows(plot)]
+    said += [_result(plot), _differences(plot), *_prediction(plot), *_rows(plot)]
     return Legend(title, _prose(said))
 
 
@@ -353,6 +354,12 @@ def _result(plot: Plot) -> str:
     level = f"{100 * plot.pooling.get('level', 0.95):g}"
     shown = with_interval(form, row.estimate, None, None) + (f"{space}{unit}" if unit else "")
     return f"the pooled estimate is {shown} ({level}% CI {_limits(form, row.ci_low, row.ci_high)})"
+
+
+def _prediction(plot: Plot) -> list[str]:
+    """Which distribution the prediction intervals of the random-effects results are from."""
+    names = dict.fromkeys(row.prediction for row in plot.results if row.prediction)
+    return [f"the prediction interval is {PREDICTIONS[name]}" for name in names]
 
 
 def _limits(form, low: float | None, high: float | None) -> str:

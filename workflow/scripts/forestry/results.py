@@ -70,6 +70,7 @@ class Estimate:
     ci_high: float | None
     pi_low: float | None
     pi_high: float | None
+    prediction: str  # z | t_k_minus_1 | t_k_minus_2, "" without a prediction interval
     p_value: float | None  # of no effect; empty for single-arm measures
     link_estimate: float | None
     link_se: float | None

@@ -14,6 +14,12 @@ from forestry.results import Estimate
 NONE = "\N{EN DASH}"  # a number that does not exist, or is not public
 DASH = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
+# How the convention of a prediction interval is told.
+PREDICTIONS = {
+    "z": "from the normal distribution",
+    "t_k_minus_1": "from the t distribution with k \N{MINUS SIGN} 1 degrees of freedom",
+    "t_k_minus_2": "from the t distribution with k \N{MINUS SIGN} 2 degrees of freedom",
+}
 MODELS = {"common": "Common", "random": "Random", "none": NONE}
 
 SMALL = 0.001

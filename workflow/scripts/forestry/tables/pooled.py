@@ -9,6 +9,7 @@ from forestry.results import Estimate, StudyEffect
 from forestry.tables.format import (
     MODELS,
     NONE,
+    PREDICTIONS,
     count,
     estimate_format,
     interval,
@@ -74,6 +75,7 @@ class PooledRecord:
     q_p: float | None
     pi_low: float | None
     pi_high: float | None
+    prediction: str
 
 
 def pooled_table(
@@ -108,6 +110,8 @@ def pooled_table(
 
     rows = in_sections(outcomes, rows_of)
     notes = list(NOTES)
+    names = dict.fromkeys(row.values.get("prediction") for row in rows)
+    notes += [f"Prediction intervals are {PREDICTIONS[name]}." for name in names if name]
     reconstructed = sum(row.values.get("k_reconstructed", 0) for row in rows)
     if reconstructed:
         notes.append(
@@ -139,6 +143,7 @@ def _record(outcome, variant, estimates, effects) -> PooledRecord:
         q_p=row.q_p,
         pi_low=random.pi_low if random else None,
         pi_high=random.pi_high if random else None,
+        prediction=random.prediction if random else "",
     )
 
 
