@@ -20,11 +20,13 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/supplement.smk"
 include: "workflow/rules/resampling.smk"
 include: "workflow/rules/bootstrap.smk"
+include: "workflow/rules/multiverse.smk"
 
 
 localrules:
     all,
     bootstrap,
+    multiverse,
 
 
 rule all:

@@ -23,6 +23,7 @@ from forestry import (
 from forestry.bootstrap import intervals, targets
 from forestry.faults import Fault
 from forestry.figures import prisma_flow
+from forestry.multiverse import specifications
 from forestry.tables import characteristics
 from forestry.tables.model import ALIGNMENTS
 from forestry.validation import SCHEMA, references, validate_review
@@ -102,6 +103,15 @@ metaregression:
     models: {size: [n_ig], route: [route], both: [route, age_mean]}
     labels: {n_ig: Patients}
     groups: {sc: Subcutaneous}
+multiverse:
+  response:
+    model: [logistic_mixed, inverse_variance]
+    transform: [raw, logit]
+    tau2: [DL, PM]
+    interval: [wald, hartung_knapp]
+    variant: [no_outliers]
+  score: {correlation: [independent, 0.5]}
+  age: {medians: [hozo2005, shi2020]}
 bootstrap:
   replicates: 1000
   seed: 1
@@ -336,6 +346,9 @@ def test_a_missing_key_is_a_fault(path):
         ("metaregression.response.models.size", [], "must not be empty"),
         ("metaregression.response.models.size", ["n_ig", "n_ig"], "must not name the same twice"),
         ("bootstrap.replicates", 100, "must be 200 or more"),
+        ("multiverse.response.tau2", [], "must not be empty"),
+        ("multiverse.response.interval", ["t", "t"], "must not name the same twice"),
+        ("multiverse.response", {}, "must not be empty"),
         ("bootstrap.chunks", 0, "must be 1 or more"),
         ("bias.fewest_studies", 2, "must be 3 or more"),
         ("figures.width_mm", "174", "must be a number, not text"),
@@ -490,6 +503,17 @@ def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
             {"models": {"size": ["n_ig"]}},
             "unknown outcome; the nearest known one is response",
         ),
+        (
+            "multiverse.respons",
+            {"tau2": ["DL"]},
+            "unknown outcome; the nearest known one is response",
+        ),
+        ("multiverse.response.variant", ["bth"], "the nearest known one is both"),
+        ("multiverse.response.variant", ["each"], "leaves out one study at a time"),
+        ("multiverse.response.model", ["mantel_haenszel"], "mantel_haenszel pools"),
+        ("multiverse.score.transform", ["raw"], "only for proportion"),
+        ("multiverse.response.medians", ["wan2014"], "medians has no meaning for a proportion"),
+        ("multiverse.age.correlation", [0.5], "correlation has no meaning for a mean"),
         ("bootstrap.variants", ["bth"], "the nearest known one is both"),
         ("bootstrap.variants", ["each"], "leaves out one study at a time"),
         ("metaregression.response.variant", "bth", "the nearest known one is both"),
@@ -873,6 +897,14 @@ def test_the_choices_of_the_bootstrap_are_those_of_the_library():
     words = SCHEMA_TEXT["properties"]["bootstrap"]["properties"]
     assert words["kinds"]["items"]["enum"] == list(targets.KINDS)
     assert words["intervals"]["items"]["enum"] == list(intervals.INTERVALS)
+
+
+def test_the_choices_of_a_multiverse_are_those_that_a_review_can_make():
+    words = SCHEMA_TEXT["properties"]["multiverse"]["additionalProperties"]["properties"]
+    assert list(words) == list(specifications.CHOICES)
+    for choice in ("model", "transform", "tau2"):
+        assert set(resolved(words[choice]["items"])["enum"]) == in_section("pooling", choice)
+    assert set(words["interval"]["items"]["enum"]) <= in_section("pooling", "interval")
 
 
 def test_the_choices_of_meta_regressions_are_those_of_the_library():

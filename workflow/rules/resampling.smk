@@ -1,9 +1,10 @@
-# What the bootstrap's rules ask of the review. Holds no rule.
+# What the rules of the bootstrap and of the multiverse ask of the review. Holds no rule.
 
 from forestry.jobs import resampling
 
 BOOTSTRAP = config.get("bootstrap", {})
 BOOTSTRAPPED = REVIEW.outcomes if BOOTSTRAP else []
+MULTIVERSE = list(config.get("multiverse", {}))
 
 
 def bootstrap_settings(wildcards):
@@ -31,3 +32,25 @@ def effects_of_subgroups(wildcards):
     """The effects on the scale of an outcome's subgroups, where it has any."""
     grouped = wildcards.outcome in REVIEW.subgrouped
     return [f"results/subgroups/{wildcards.outcome}/effects.csv"] if grouped else []
+
+
+def sheet_of_outcome(wildcards):
+    return str(REVIEW.sheet(wildcards.outcome))
+
+
+def multiverse_settings(wildcards):
+    return resampling.multiverse_settings(REVIEW, wildcards.outcome)
+
+
+def multiverse_figure_settings(wildcards):
+    return resampling.multiverse_figure_settings(REVIEW, wildcards.outcome)
+
+
+def multiverse_files():
+    """What `snakemake multiverse` makes, where the review declares it."""
+    tables = ["multiverse", "multiverse_choices"] if MULTIVERSE else []
+    figures = "results/figures/multiverse/{outcome}.{format}"
+    return [
+        *collect("results/{table}.csv", table=tables),
+        *collect(figures, outcome=MULTIVERSE, format=FORMATS),
+    ]

@@ -15,8 +15,9 @@ from scipy.special import xlogy
 
 from forestry import batch, logistic_mixed
 from forestry.checks import NotConverged
+from forestry.intervals import INTERVALS, critical_value
 from forestry.mantel_haenszel import NotEstimable
-from forestry.models import BothModels, Pooling, Studies, pool
+from forestry.models import BothModels, Fitted, Pooling, Studies, pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,10 @@ class ManyModels:
 
     common: np.ndarray
     common_se: np.ndarray
+    common_half: np.ndarray  # half of its confidence interval's width
     random: np.ndarray
     random_se: np.ndarray
+    random_half: np.ndarray
     tau2: np.ndarray
     i2: np.ndarray
     converged: np.ndarray
@@ -86,8 +89,10 @@ def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
     return ManyModels(
         common=common.estimate,
         common_se=common.se,
+        common_half=critical_value("wald", 0, pooling.level) * common.se,
         random=random.estimate,
         random_se=random.se,
+        random_half=random.ci_high - random.estimate,
         tau2=random.tau2,
         i2=random.i2,
         converged=random.converged,
@@ -117,7 +122,7 @@ def _typical_variance(data: DataSets, vi) -> np.ndarray:
 def _mantel_haenszel(data: DataSets, pooling: Pooling) -> ManyModels:
     """Random effects by inverse variance; the common effect has no standard error here."""
     if not pooling.mh_exact or pooling.q_about == "mantel_haenszel":
-        return _one_by_one(data, pooling)
+        return fit_each(data, pooling)
     found = _inverse_variance(data, pooling)
     r, s = _ratio_parts(data.studies)
     r, s = data.total(r), data.total(s)
@@ -126,8 +131,7 @@ def _mantel_haenszel(data: DataSets, pooling: Pooling) -> ManyModels:
         if data.studies.measure != "risk_difference":
             common = np.where((r > 0) & (s > 0), np.log(common), np.nan)
     none = np.full(data.rows, np.nan)
-    parts = (found.random, found.random_se, found.tau2, found.i2, found.converged)
-    return ManyModels(common, none, *parts)
+    return replace(found, common=common, common_se=none, common_half=none)
 
 
 def _ratio_parts(studies: Studies) -> tuple[np.ndarray, np.ndarray]:
@@ -151,16 +155,27 @@ def _logistic_mixed(data: DataSets, pooling: Pooling) -> ManyModels:
     with np.errstate(divide="ignore"):
         common, common_se = np.log(events) - np.log(others), np.sqrt(1 / events + 1 / others)
     known = fits.finite & fits.converged
-    tau2 = np.where(known, fits.tau2, np.nan)
+    tau2, random_se = (np.where(known, values, np.nan) for values in (fits.tau2, fits.se))
+    critical = _mixed_critical(data, pooling)
     return ManyModels(
         common=common,
         common_se=common_se,
+        common_half=critical * common_se,
         random=np.where(known, fits.beta, np.nan),
-        random_se=np.where(known, fits.se, np.nan),
+        random_se=random_se,
+        random_half=critical * random_se,
         tau2=tau2,
         i2=_mixed_i2(data, tau2, pooling),
         converged=fits.converged | ~fits.finite,
     )
+
+
+def _mixed_critical(data: DataSets, pooling: Pooling) -> np.ndarray:
+    """The multiplier of a standard error; NaN for an interval that is not made of one."""
+    if pooling.interval not in INTERVALS:
+        return np.full(data.rows, np.nan)
+    df = data.multiplicity.sum(axis=-1) - 1
+    return critical_value(pooling.interval, df, pooling.level)
 
 
 def _mixed_i2(data: DataSets, tau2, pooling: Pooling) -> np.ndarray:
@@ -208,31 +223,38 @@ def _likelihood_ratio_q(data: DataSets) -> np.ndarray:
 # The others -------------------------------------------------------------------------------------
 
 
-def _one_by_one(data: DataSets, pooling: Pooling) -> ManyModels:
-    """The models that have no batch: a data set after the other, with its studies repeated."""
+def fit_each(data: DataSets, pooling: Pooling) -> ManyModels:
+    """As `fit_many`, of any model: a data set after the other, with its studies repeated.
+
+    For models that have no batch, and for Mantel and Haenszel's standard error. A data set
+    of one study is NaN.
+    """
     rows = []
     for counts in data.multiplicity:
         try:
             rows.append(_row(pool(_repeated(data.studies, counts), pooling)))
         except NotConverged:
-            rows.append((*[np.nan] * 6, False))
+            rows.append((*[np.nan] * 8, False))
         except NotEstimable:
-            rows.append((*[np.nan] * 6, True))
+            rows.append((*[np.nan] * 8, True))
     return ManyModels(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def _row(both: BothModels) -> tuple:
     """The fields of `ManyModels`, of one data set."""
-    common, random, spread = both.common, both.random, both.spread
-    numbers = (
-        common and common.estimate,
-        common and common.se,
-        random and random.estimate,
-        random and random.se,
-        random and random.tau2,
-        spread and spread.i2.i2,
-    )
-    return (*(np.nan if number is None else number for number in numbers), True)
+    random, spread = both.random, both.spread
+    numbers = (*_three(both.common), *_three(random), random and random.tau2)
+    i2 = spread and spread.i2.i2
+    return (*(np.nan if number is None else number for number in (*numbers, i2)), True)
+
+
+def _three(model: Fitted | None) -> tuple[float | None, ...]:
+    """Estimate, standard error, and half of the interval, on the scale of analysis."""
+    if model is None:
+        return None, None, None
+    if model.on_display_scale:
+        return (np.inf if model.estimate > 0.5 else -np.inf), None, None
+    return model.estimate, model.se, model.ci_high - model.estimate
 
 
 def _repeated(studies: Studies, counts: np.ndarray) -> Studies:
@@ -247,6 +269,6 @@ MODELS: dict[str, Callable[[DataSets, Pooling], ManyModels]] = {
     "inverse_variance": _inverse_variance,
     "mantel_haenszel": _mantel_haenszel,
     "logistic_mixed": _logistic_mixed,
-    "binomial_normal_unconditional": _one_by_one,
-    "binomial_normal_conditional": _one_by_one,
+    "binomial_normal_unconditional": fit_each,
+    "binomial_normal_conditional": fit_each,
 }

@@ -173,4 +173,4 @@ def _repeated(models: ManyModels, times: int) -> ManyModels:
 def _nothing(rows: int) -> ManyModels:
     """Of a model without a maximum nothing can be drawn."""
     none = np.full(rows, np.nan)
-    return ManyModels(none, none, none, none, none, none, np.ones(rows, dtype=bool))
+    return ManyModels(*[none] * 8, converged=np.ones(rows, dtype=bool))

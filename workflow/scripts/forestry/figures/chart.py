@@ -46,6 +46,7 @@ def mark(kind: str, style: Style) -> Mark:
         "left_out": Mark("x", style.muted, style.muted, size=0.95, weight=0.9),
         "added": Mark("D", style.paper, FLAG, size=0.85, weight=0.9),
         "flagged": Mark("D", FLAG, FLAG, size=0.95),
+        "specification": Mark("o", style.accent, style.accent, size=0.55),
         "mean": Mark("D", style.accent, style.accent),
     }
     return looks[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forestry.jobs.drawings import words_on_figures
-from forestry.jobs.statistics import subgroup_settings
+from forestry.jobs.statistics import effects_settings, subgroup_settings
 from forestry.review import Review
 
 
@@ -38,3 +38,36 @@ def bootstrap_figure_settings(review: Review, outcome: str) -> dict:
 def _variants(review: Review) -> list[str]:
     main = next(iter(review.config["variants"]))
     return list(review.config["bootstrap"].get("variants", [main]))
+
+
+def multiverse_settings(review: Review, outcome: str) -> dict:
+    """The choices that are combined for an outcome, and the review's own among them."""
+    declared = review.config["multiverse"][outcome]
+    effects, pooling = effects_settings(review, outcome), dict(review.pooling(outcome))
+    main = next(iter(review.config["variants"]))
+    variants = dict.fromkeys([main, *declared.get("variant", [])])
+    own = {
+        "model": pooling["model"],
+        "transform": pooling.get("transform", ""),
+        "tau2": pooling.get("tau2", ""),
+        "interval": pooling.get("interval", "wald"),
+        "variant": main,
+        "medians": effects["medians"],
+        "correlation": str(effects["correlation"]),
+    }
+    return {
+        "outcome": outcome,
+        "measure": effects["measure"],
+        "effects": effects,
+        "pooling": pooling,
+        "variants": {name: review.variant(outcome, name) for name in variants},
+        "own": own,
+        "choices": {choice: list(values) for choice, values in declared.items()},
+    }
+
+
+def multiverse_figure_settings(review: Review, outcome: str) -> dict:
+    """What the figure of an outcome's multiverse says beside the numbers."""
+    main = next(iter(review.config["variants"]))
+    words = {**words_on_figures(review, outcome), "labels": {}}  # it names no study
+    return {"figure": {"outcome": outcome, "variant": main, **words}}

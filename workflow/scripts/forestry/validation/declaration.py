@@ -41,6 +41,10 @@ class Declaration:
         return self._section("metaregression")
 
     @cached_property
+    def multiverse(self) -> Named:
+        return self._section("multiverse")
+
+    @cached_property
     def studies(self) -> Named:
         """The columns of studies.csv beside study_id and label."""
         return self._section("studies") or dict(self.default_studies)

@@ -80,6 +80,8 @@ class _References:
         yield from self._bubbles()
         yield from self._bootstrap()
         yield from self._reconstruction()
+        for outcome, about in self.declared.multiverse.items():
+            yield from self._multiverse(outcome, about)
         yield from self._tables()
         yield from self._like_named("tables", self.declared.tables)
         yield from self._members()
@@ -288,6 +290,25 @@ class _References:
         """The variants that are bootstrapped have studies of their own."""
         for variant in texts(self.declared.bootstrap, "variants"):
             yield from self._variant_with_studies("bootstrap.variants", variant)
+
+    def _multiverse(self, outcome: str, about: Mapping) -> Iterator[Fault]:
+        """The choices have a meaning for the outcome's measure, the variants studies."""
+        place = f"multiverse.{outcome}"
+        if outcome not in self.declared.outcomes:
+            yield _fault(place, "", unknown("outcome", outcome, self.declared.outcomes))
+            return
+        for variant in texts(about, "variant"):
+            yield from self._variant_with_studies(f"{place}.variant", variant)
+        measure = text(self.declared.outcomes[outcome], "measure")
+        if measure not in NUMBERS:
+            return
+        for model in texts(about, "model"):
+            for rule in misfits({"model": model}, measure):
+                yield _fault(f"{place}.model", model, rule)
+        for key, measures in {**ONLY_FOR, "transform": ("proportion",)}.items():
+            if key in about and measure not in measures:
+                rule = f"{key} has no meaning for a {measure}: only for {either(measures)}"
+                yield _fault(f"{place}.{key}", about[key], rule)
 
     def _variant_with_studies(self, place: str, variant: str) -> Iterator[Fault]:
         if variant not in self.declared.variants:

@@ -1,0 +1,74 @@
+# The multiverse, a target of its own: `snakemake multiverse`. Not part of `all`.
+#
+# In:    the outcome's sheet
+# Out:   results/multiverse.csv, results/multiverse_choices.csv, results/figures/multiverse/
+# Steps: multiverse_outcome    an outcome under every combination of the declared choices
+#        collate_multiverse    the outcomes' tables, one after the other
+#        multiverse_figure     the specification curve of an outcome
+
+
+rule multiverse:
+    input:
+        multiverse_files(),
+
+
+rule multiverse_outcome:
+    input:
+        sheet=ancient(sheet_of_outcome),
+    output:
+        rows="results/multiverse/{outcome}/multiverse.csv",
+        choices="results/multiverse/{outcome}/multiverse_choices.csv",
+    log:
+        "logs/multiverse/{outcome}.log",
+    wildcard_constraints:
+        outcome=one_of(MULTIVERSE),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=multiverse_settings,
+        code=code("multiverse.py"),
+    script:
+        "../scripts/multiverse.py"
+
+
+use rule collate as collate_multiverse with:
+    input:
+        tables=collect("results/multiverse/{outcome}/{{table}}.csv", outcome=MULTIVERSE),
+    output:
+        table=report(
+            "results/{table}.csv",
+            caption="../report/data.rst",
+            category="Tables",
+            subcategory="Results as data",
+            labels={"Table": "{table}.csv"},
+        ),
+    log:
+        "logs/collate/{table}.log",
+    wildcard_constraints:
+        table="multiverse|multiverse_choices",
+
+
+rule multiverse_figure:
+    input:
+        rows="results/multiverse/{outcome}/multiverse.csv",
+        choices="results/multiverse/{outcome}/multiverse_choices.csv",
+    output:
+        pdf="results/figures/multiverse/{outcome}.pdf",
+        svg=report(
+            "results/figures/multiverse/{outcome}.svg",
+            caption="../report/multiverse.rst",
+            category="Multiverse",
+            labels=outcome_labels,
+        ),
+        png="results/figures/multiverse/{outcome}.png",
+    log:
+        "logs/figures/multiverse/{outcome}.log",
+    wildcard_constraints:
+        outcome=one_of(MULTIVERSE),
+    conda:
+        "../envs/forestry.yaml"
+    params:
+        settings=multiverse_figure_settings,
+        code=code("multiverse_figure.py"),
+    script:
+        "../scripts/multiverse_figure.py"

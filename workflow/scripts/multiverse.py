@@ -1,0 +1,17 @@
+"""An outcome under every combination of the declared choices, and which of them moves it."""
+
+import sys
+
+sys.stderr = open(snakemake.log[0], "w")
+
+from forestry.figures.wording import RATIOS
+from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
+from forestry.multiverse.choices import ChoiceRow, choice_rows
+from forestry.records import write_records
+from forestry.rows import read_table
+
+settings = snakemake.params.settings
+rows = multiverse_rows(read_table(snakemake.input.sheet), settings)
+write_records(snakemake.output.rows, MultiverseRow, rows)
+moving = choice_rows(rows, settings["measure"] in RATIOS)
+write_records(snakemake.output.choices, ChoiceRow, moving)
