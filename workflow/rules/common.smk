@@ -171,9 +171,7 @@ def drawn_from(outcome, drawn):
 
 # What the report shows, with where and how it lists it -------------------------------------
 
-CAPTIONS = report_entries.captions(
-    REVIEW, [*COLLATED, *(["bootstrap"] if "bootstrap" in config else [])]
-)
+CAPTIONS = report_entries.captions(REVIEW, [*COLLATED, *statistics.resampled(REVIEW)])
 
 
 def caption_template(name):

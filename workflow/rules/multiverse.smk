@@ -1,6 +1,6 @@
 # The multiverse, a target of its own: `snakemake multiverse`. Not part of `all`.
 #
-# In:    the outcome's sheet
+# In:    the outcome's sheet; where the review reads reconstructed rows, those of the sheet
 # Out:   results/multiverse.csv, results/multiverse_choices.csv, results/figures/multiverse/
 # Steps: multiverse_outcome    an outcome under every combination of the declared choices
 #        collate_multiverse    the outcomes' tables, one after the other
@@ -14,7 +14,8 @@ rule multiverse:
 
 rule multiverse_outcome:
     input:
-        sheet=ancient(sheet_of_outcome),
+        sheet=ancient(sheet),
+        solved=ancient(solved_rows),
     output:
         rows="results/multiverse/{outcome}/multiverse.csv",
         choices="results/multiverse/{outcome}/multiverse_choices.csv",
@@ -33,19 +34,13 @@ rule multiverse_outcome:
 
 use rule collate as collate_multiverse with:
     input:
-        tables=collect("results/multiverse/{outcome}/{{table}}.csv", outcome=MULTIVERSE),
+        multiverse=of_multiverse("multiverse"),
+        multiverse_choices=of_multiverse("multiverse_choices"),
     output:
-        table=report(
-            "results/{table}.csv",
-            caption="../report/data.rst",
-            category="Tables",
-            subcategory="Results as data",
-            labels={"Table": "{table}.csv"},
-        ),
+        multiverse=reported_data("multiverse"),
+        multiverse_choices=reported_data("multiverse_choices"),
     log:
-        "logs/collate/{table}.log",
-    wildcard_constraints:
-        table="multiverse|multiverse_choices",
+        "logs/collate_multiverse.log",
 
 
 rule multiverse_figure:

@@ -34,16 +34,16 @@ def effects_of_subgroups(wildcards):
     return [f"results/subgroups/{wildcards.outcome}/effects.csv"] if grouped else []
 
 
-def sheet_of_outcome(wildcards):
-    return str(REVIEW.sheet(wildcards.outcome))
-
-
 def multiverse_settings(wildcards):
     return resampling.multiverse_settings(REVIEW, wildcards.outcome)
 
 
 def multiverse_figure_settings(wildcards):
     return resampling.multiverse_figure_settings(REVIEW, wildcards.outcome)
+
+
+def of_multiverse(table):
+    return collect(f"results/multiverse/{{outcome}}/{table}.csv", outcome=MULTIVERSE)
 
 
 def multiverse_files():

@@ -8,10 +8,11 @@ from forestry.figures.wording import RATIOS
 from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
 from forestry.multiverse.choices import ChoiceRow, choice_rows
 from forestry.records import write_records
-from forestry.rows import read_table
+from forestry.rows import read_rows
 
 settings = snakemake.params.settings
-rows = multiverse_rows(read_table(snakemake.input.sheet), settings)
+sheet = read_rows(snakemake.input.sheet, snakemake.input.solved)
+rows = multiverse_rows(sheet, settings)
 write_records(snakemake.output.rows, MultiverseRow, rows)
 moving = choice_rows(rows, settings["measure"] in RATIOS)
 write_records(snakemake.output.choices, ChoiceRow, moving)

@@ -128,6 +128,12 @@ def subgroup_settings(review: Review, outcome: str) -> dict:
     }
 
 
+def resampled(review: Review) -> list[str]:
+    """The tables of results as data that are targets of their own, where they are declared."""
+    tables = {"bootstrap": ["bootstrap"], "multiverse": ["multiverse", "multiverse_choices"]}
+    return [name for key, names in tables.items() if key in review.config for name in names]
+
+
 def metaregression_settings(review: Review, outcome: str) -> dict:
     """The models of an outcome, and each study's values of their moderators."""
     return regression_settings(review, outcome, review.config["metaregression"][outcome]["models"])

@@ -13,7 +13,7 @@ from forestry.rows import STUDIES as STUDIES_DATA
 from forestry.validation.columns import PUBLISHED
 from forestry.validation.columns import number as number_in
 from forestry.validation.declaration import Declaration, mapping, text, texts
-from forestry.validation.pooling import pooling_faults, use_faults, with_preset
+from forestry.validation.pooling import misfits, pooling_faults, use_faults, with_preset
 from forestry.validation.reading import Table
 from forestry.validation.rules import RECONSTRUCTED, STATUSES
 from forestry.validation.sheets import FAMILIES_OF
