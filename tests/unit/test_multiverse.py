@@ -13,11 +13,12 @@ from forestry.figures.multiverse_plot import draw_multiverse
 from forestry.figures.settings import ForestSettings
 from forestry.jobs.resampling import multiverse_settings
 from forestry.jobs.statistics import effects_settings, pool_settings
+from forestry.measure_kinds import scale_of
 from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
 from forestry.multiverse.choices import choice_rows
 from forestry.multiverse.specifications import CHOICES, Specification, specifications
 from forestry.pool import pool_outcome
-from forestry.review import Review, scale_of
+from forestry.review import Review
 from forestry.rows import read_table
 from unit.pooling_examples import EVERYONE, ROOT, leaving_out, sheet
 
@@ -165,9 +166,9 @@ def test_a_model_that_cannot_pool_the_measure_is_left_out():
 
 def test_the_review_s_own_is_always_among_them():
     own = replace(NORMAL, tau2="HS", variant="main")
-    found = specifications({"tau2": ["DL", "PM"], "variant": ["some"]}, own, "mean")
-    assert found[0] == replace(own, correlation="") and len(found) == 3
-    assert specifications({}, own, "mean") == [replace(own, correlation="")]
+    found = specifications({"tau2": ["DL", "PM"], "variant": ["some"]}, own, "mean_change")
+    assert found[0] == replace(own, medians="") and len(found) == 3
+    assert specifications({}, own, "mean") == [replace(own, correlation="", transform="identity")]
 
 
 # Results --------------------------------------------------------------------------------------

@@ -511,7 +511,7 @@ def test_a_key_that_stands_twice_in_the_review_s_file_is_seen(tmp_path):
         ("multiverse.response.variant", ["bth"], "the nearest known one is both"),
         ("multiverse.response.variant", ["each"], "leaves out one study at a time"),
         ("multiverse.response.model", ["mantel_haenszel"], "mantel_haenszel pools"),
-        ("multiverse.score.transform", ["raw"], "only for proportion"),
+        ("multiverse.score.transform", ["raw"], "mean_change"),
         ("multiverse.response.medians", ["wan2014"], "medians has no meaning for a proportion"),
         ("multiverse.age.correlation", [0.5], "correlation has no meaning for a mean"),
         ("bootstrap.variants", ["bth"], "the nearest known one is both"),

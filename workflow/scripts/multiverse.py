@@ -4,7 +4,7 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
-from forestry.figures.wording import RATIOS
+from forestry.measure_kinds import RATIOS
 from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
 from forestry.multiverse.choices import ChoiceRow, choice_rows
 from forestry.records import write_records

@@ -14,7 +14,8 @@ import numpy as np
 from forestry.bootstrap.table import BootstrapInterval
 from forestry.figures.chart_axis import ChartAxis, effect_axis, padded
 from forestry.figures.settings import ForestSettings
-from forestry.figures.wording import RATIOS, number_format
+from forestry.figures.wording import number_format
+from forestry.measure_kinds import RATIOS
 from forestry.results import Estimate
 
 BINS = 72

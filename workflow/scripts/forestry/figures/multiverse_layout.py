@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
-from forestry.figures.funnel_layout import DIFFERENCES
 from forestry.figures.settings import ForestSettings
-from forestry.figures.wording import RATIOS, number_format, percent
+from forestry.figures.wording import number_format, percent
+from forestry.measure_kinds import DIFFERENCES, RATIOS
 from forestry.multiverse.analysis import MultiverseRow
 from forestry.multiverse.choices import ChoiceRow
 from forestry.multiverse.specifications import CHOICES

@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 
 from forestry.effects import study_effects
+from forestry.measure_kinds import scale_of
 from forestry.model_batches import DataSets, fit_each, fit_many
 from forestry.models import Pooling
 from forestry.multiverse.specifications import (
@@ -22,7 +23,6 @@ from forestry.multiverse.specifications import (
 )
 from forestry.pool import left_out, studies_of
 from forestry.results import StudyEffect
-from forestry.review import scale_of
 from forestry.scales import harmonic_mean, to_display
 
 
@@ -74,14 +74,18 @@ def _beside_variant(one: Specification) -> Specification:
 
 
 def _pooling(one: Specification, settings: Mapping) -> Pooling:
-    changed = {"model": one.model, "interval": one.interval}
-    changed |= {"transform": one.transform or "raw", "tau2": one.tau2 or "DL"}
-    return Pooling(**{**settings["pooling"], **changed})
+    declared = {key: value for key, value in settings["pooling"].items() if key != "transform"}
+    return Pooling(**{**declared, "interval": one.interval, "tau2": one.tau2 or "DL", **_way(one)})
+
+
+def _way(one: Specification) -> dict[str, str]:
+    """The model, and the transform where it has one to choose."""
+    return {"model": one.model, **({"transform": one.transform} if one.transform else {})}
 
 
 def _effects_settings(one: Specification, settings: Mapping) -> dict:
-    pooling = {"model": one.model, "transform": one.transform or "raw"}
-    scale, zero_cells = scale_of(settings["measure"], pooling), settings["effects"]["zero_cells"]
+    zero_cells = settings["effects"]["zero_cells"]
+    scale = scale_of(settings["measure"], _way(one))
     if scale != "raw":  # where alone the variance may be corrected by itself
         zero_cells = {key: value for key, value in zero_cells.items() if key != "correct"}
     changed = {"scale": scale, "zero_cells": zero_cells}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from forestry.measure_kinds import KINDS
+
 MIXED, INVERSE, MANTEL_HAENSZEL = "logistic_mixed", "inverse_variance", "mantel_haenszel"
 BY_STANDARD_ERROR = ("wald", "t")
 
@@ -34,8 +36,8 @@ def specifications(
     `choices` holds the values of the choices that are varied; the others stay the review's.
     Of every combination
 
-    - a transform is left only to inverse variance of proportions, an estimator of tau2 only
-      to models that have one to choose, `medians` only to means, `correlation` only to mean
+    - a transform is left only to inverse variance of measures that have a choice, an estimator
+      of tau2 only to models that have one, `medians` only to means, `correlation` only to mean
       changes; combinations that are then the same are one;
     - a model of counts with Hartung and Knapp's interval is left out: it has none;
     - a model that cannot pool the measure is left out.
@@ -49,10 +51,10 @@ def specifications(
 
 def meaningful(one: Specification, measure: str) -> Specification:
     """Without the choices that have no meaning beside the others."""
-    transformed = one.model == INVERSE and measure == "proportion"
+    transforms = KINDS[measure].transforms if one.model == INVERSE else ()
     return replace(
         one,
-        transform=(one.transform or "raw") if transformed else "",
+        transform=(one.transform or transforms[0]) if transforms else "",
         tau2=(one.tau2 or "DL") if one.model in (INVERSE, MANTEL_HAENSZEL) else "",
         medians=one.medians if measure == "mean" else "",
         correlation=one.correlation if measure == "mean_change" else "",

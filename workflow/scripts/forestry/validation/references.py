@@ -302,10 +302,15 @@ class _References:
         measure = text(self.declared.outcomes[outcome], "measure")
         if measure not in NUMBERS:
             return
-        for model in texts(about, "model"):
-            for rule in misfits({"model": model}, measure):
-                yield _fault(f"{place}.model", model, rule)
-        for key, measures in {**ONLY_FOR, "transform": ("proportion",)}.items():
+        ways = [{"model": model} for model in texts(about, "model")]
+        ways += [
+            {"model": "inverse_variance", "transform": scale} for scale in texts(about, "transform")
+        ]
+        for way in ways:
+            for rule in misfits(way, measure):
+                key = list(way)[-1]
+                yield _fault(f"{place}.{key}", way[key], rule)
+        for key, measures in ONLY_FOR.items():
             if key in about and measure not in measures:
                 rule = f"{key} has no meaning for a {measure}: only for {either(measures)}"
                 yield _fault(f"{place}.{key}", about[key], rule)
