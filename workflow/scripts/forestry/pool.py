@@ -145,7 +145,7 @@ def _column(kept: Sequence[StudyEffect], name: str) -> np.ndarray:
 
 
 def _estimates(part, kept, models: BothModels, pooling: Pooling) -> tuple[Estimate, ...]:
-    selected = _selected(models, pooling)
+    selected = selected_model(models, pooling)
     fitted = {"common": models.common, "random": models.random}
     return tuple(
         _estimate(part, kept, name, model, models, selected == name, pooling)
@@ -154,7 +154,7 @@ def _estimates(part, kept, models: BothModels, pooling: Pooling) -> tuple[Estima
     )
 
 
-def _selected(models: BothModels, pooling: Pooling) -> str:
+def selected_model(models: BothModels, pooling: Pooling) -> str:
     """Which model the review reports: of two that exist, that of its rule.
 
     ``common_if_i2_zero`` is the article's: the data choose, by I2 on the pooling's basis.
