@@ -87,14 +87,14 @@ class Windows:
     def allow(self, sums: np.ndarray, q: np.ndarray, wider: float) -> np.ndarray:
         """Whether sums (6, ...) with their Q may be those of a solution, shape (...)."""
         allowed = (q >= self.q_low * (1 - wider) - wider) & (q <= self.q_high * (1 + wider) + wider)
-        if self.exact_n:
-            allowed &= sums[0] == self.participants
-        if not self.can_common:
-            return allowed & (q > self.df * (1 - wider)) if self.by_q else allowed
-        common = self._common_allowed(sums, wider)
-        if not self.can_random:
-            return allowed & common
-        return allowed & (common | (q > self.df * (1 - wider)))
+        random = q > self.df * (1 - wider) if self.by_q else np.ones(q.shape, dtype=bool)
+        if self.can_common:
+            allowed &= self._common_allowed(sums, wider) | (random & self.can_random)
+        else:
+            allowed &= random
+        if self.is_mixed:
+            allowed |= sums[2] == 0  # no study with a finite logit: another test, no tau2
+        return allowed & (sums[0] == self.participants) if self.exact_n else allowed
 
     def common(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Estimate and standard error of a common effect; not finite without it."""
