@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from io import BytesIO
-from pathlib import Path
 
-from fontTools.subset import Options, Subsetter, load_font, save_font
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from forestry.figures.typeface import REGULAR, SEMIBOLD, font_file
 from forestry.figures.wording import Span, Spans, joined
-
-PACKAGE = "font_source_sans_pro"
-# A program that lacks the first of these shows an SVG's text in the next one.
-FAMILIES = ["Source Sans Pro", "Source Sans 3", "Arial", "Helvetica"]
-REGULAR, SEMIBOLD = 400, 600
-_FILES = {
-    (False, False): "Regular",
-    (False, True): "It",
-    (True, False): "Semibold",
-    (True, True): "SemiboldIt",
-}
 
 
 @dataclass(frozen=True)
@@ -58,38 +43,6 @@ def font(size: float, bold: bool = False, italic: bool = False) -> FontPropertie
         weight=SEMIBOLD if bold else REGULAR,
         size=size,
         fname=str(font_file(bold, italic)),
-    )
-
-
-@cache
-def font_file(bold: bool, italic: bool) -> Path:
-    spec = find_spec(PACKAGE)
-    if spec is None:
-        raise ModuleNotFoundError(f"the figures' typeface is missing: install {PACKAGE}")
-    folder = Path(spec.submodule_search_locations[0]) / "files"
-    return folder / f"SourceSansPro-{_FILES[bold, italic]}.ttf"
-
-
-def font_face(bold: bool, italic: bool, characters: str) -> str:
-    """A CSS rule that holds the typeface's outlines of these characters."""
-    options = Options(
-        flavor="woff",
-        layout_features=[],
-        hinting=False,
-        recalc_timestamp=False,
-        drop_tables=["BASE", "DSIG", "GDEF", "GPOS", "GSUB", "gasp"],
-    )
-    file = BytesIO()
-    with load_font(font_file(bold, italic), options) as face:
-        subsetter = Subsetter(options)
-        subsetter.populate(text=characters)
-        subsetter.subset(face)
-        save_font(face, file, options)
-    return (
-        f"@font-face{{font-family:'{FAMILIES[0]}';"
-        f"font-weight:{SEMIBOLD if bold else REGULAR};"
-        f"font-style:{'italic' if italic else 'normal'};"
-        f"src:url(data:font/woff;base64,{b64encode(file.getvalue()).decode()})format('woff')}}"
     )
 
 
