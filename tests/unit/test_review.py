@@ -1,5 +1,6 @@
 """The bundled reviews as declared, and which edits a job's settings can see."""
 
+import ast
 import csv
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from forestry.jobs.statistics import effects_settings, pool_settings
-from forestry.provenance import PACKAGE, code_of
+from forestry.provenance import PACKAGE, _imported_names, _names, code_of
 from forestry.review import Review
 from forestry.selection import left_out
 
@@ -143,6 +144,18 @@ def test_the_code_of_a_script_is_the_closure_of_its_imports():
     names = {path.stem for path in code_of(ROOT / "workflow/scripts/analyse.py")}
     assert {"effects", "pool", "records", "results", "rows", "bias", "scales"} <= names
     assert not names & {"review", "audit", "forest", "subgroups", "legends"}
+
+
+def test_every_import_is_found_however_deep():
+    """As the whole syntax tree of each file says."""
+    for file in (ROOT / "workflow/scripts").rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        assert set(_imported_names(file)) == {name for node in nodes for name in _names(node)}
+
+
+def test_a_line_of_prose_that_begins_like_an_import_is_none(tmp_path):
+    (tmp_path / "script.py").write_text('"""Such as to\nimport what is dear,\n"""\nimport csv\n')
+    assert _imported_names(tmp_path / "script.py") == ("csv",)
 
 
 def test_every_adapter_imports_the_library_absolutely():
