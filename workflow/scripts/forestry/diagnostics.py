@@ -277,4 +277,5 @@ TESTS = {
     "proportion": EFFECT_TESTS | PROPORTION_TESTS,
     "risk_ratio": EFFECT_TESTS | _two_arm_tests("risk_ratio"),
     "odds_ratio": EFFECT_TESTS | _two_arm_tests("odds_ratio"),
+    "peto_odds_ratio": EFFECT_TESTS | _two_arm_tests("odds_ratio"),
 }

@@ -113,6 +113,7 @@ KINDS = {
 RATIOS = tuple(name for name, kind in KINDS.items() if kind.ratio)
 DIFFERENCES = tuple(name for name, kind in KINDS.items() if kind.null == 0.0)
 WITHOUT_NULL = tuple(name for name, kind in KINDS.items() if kind.null is None)
+UNITLESS = tuple(name for name, kind in KINDS.items() if kind.unitless)
 PER_TIME = ("incidence_rate", "incidence_rate_difference")
 TWO_ARMS = tuple(name for name, kind in KINDS.items() if kind.arms == 2)
 
@@ -124,6 +125,8 @@ def unit_of(measure: str, unit: str) -> str:
     """
     if measure == "proportion":
         return "%"
+    if measure in UNITLESS:
+        return ""
     return f"per {unit}" if unit and measure in PER_TIME else unit
 
 

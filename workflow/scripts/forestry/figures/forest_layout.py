@@ -217,7 +217,8 @@ class _Forest:
         if plotted:
             yield Column("plot", "", ())
             level = f"{100 * self.settings.level:g}"
-            title = f"{self.settings.effect_name}\n({level}% CI)"
+            name, _, per = self.settings.effect_name.partition(", per ")
+            title = f"{name}\nper {per} ({level}% CI)" if per else f"{name}\n({level}% CI)"
             yield Column("effect", title, ESTIMATE_PARTS)
             yield from self.weight_columns
         else:
@@ -453,6 +454,9 @@ class _Forest:
             yield DERIVED
         if any(row.arrow_low or row.arrow_high for row in rows):
             yield BEYOND
+        timed = any(column.key == PERSON_TIME[0] for column in self.data_columns)
+        if timed and self.settings.unit:
+            yield f"Person-time is in {self.settings.unit}."
         approximate = any(row.weight_basis == "approximate_information" for row in self.weights)
         if approximate and self.weight_columns:
             yield APPROXIMATE
