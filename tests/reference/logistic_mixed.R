@@ -10,6 +10,10 @@
 #             in (tau, beta). lme4's function is too rough for that: its search for the modes
 #             (PIRLS) stops early or, asked for more, not at all, and rma.glmm's optimiser and
 #             Hessian inherit it.
+#   profile   where twice that likelihood, at its highest over the other parameter, has fallen by
+#             the 95 % quantile of chi-squared on 1 df: searched by optimize and uniroot.
+#   lme4_profile  confint(glmer(nAGQ = 7), method = "profile"), for (tau, beta); null where it
+#             stops. It interpolates by splines, and its likelihood is rough.
 suppressMessages({library(metafor); library(lme4)})
 
 # JSON with 17 digits --------------------------------------------------------------------------
@@ -131,12 +135,53 @@ common_fit <- function(d) {
          sum(dbinom(d$events, d$total, sum(d$events) / sum(d$total), log = TRUE)))
 }
 
+# Profile likelihood limits of beta and of tau2, with seven nodes -------------------------------
+highest <- function(f, grid) {
+  at <- which.max(sapply(grid, f))
+  around <- grid[c(max(1, at - 1), min(length(grid), at + 1))]
+  inner <- optimize(f, around, maximum = TRUE, tol = 1e-10)
+  max(inner$objective, f(grid[at]))
+}
+
+profile_limits <- function(d, beta, tau) {
+  rule <- gauss_hermite(7)
+  taus <- c(0, 10^seq(-1.5, 1, length.out = 30))
+  over_tau <- function(b) highest(function(t) log_likelihood(c(t, b), d, rule), taus)
+  over_beta <- function(t) highest(function(b) log_likelihood(c(t, b), d, rule),
+                                   beta + seq(-4, 4, length.out = 31) * max(t, 0.4))
+  top <- highest(function(t) over_beta(t), if (tau > 0) tau * c(0.99, 1, 1.01) else 0:1 / 1000)
+  drop <- qchisq(0.95, 1) / 2
+  limit <- function(profile, near, step) {
+    far <- near + step
+    while (profile(far) > top - drop) { near <- far; far <- far + step }
+    uniroot(function(at) profile(at) - (top - drop), c(near, far), tol = 1e-11)$root
+  }
+  low <- if (over_beta(0) > top - drop) 0 else limit(over_beta, tau, -0.999 * tau)
+  list(beta = I(c(limit(over_tau, beta, -0.7), limit(over_tau, beta, 0.7))),
+       tau2 = I(c(low, limit(over_beta, tau, 0.5))^2))
+}
+
+lme4_profile <- function(d) {
+  long <- data.frame(x = d$events, m = d$total - d$events, study = seq_along(d$events))
+  limits <- tryCatch(suppressMessages(suppressWarnings({
+    f <- glmer(cbind(x, m) ~ 1 + (1 | study), data = long, family = binomial, nAGQ = 7)
+    confint(f, method = "profile", oldNames = FALSE)
+  })), error = function(e) matrix(NA_real_, 2, 2))
+  list(tau = I(unname(limits[1, ])), beta = I(unname(limits[2, ])))
+}
+
 result <- lapply(datasets, function(d) {
   r <- default_fit(d)
   fits <- lapply(c(1, 3, 7, 15), function(a) c(list(nodes = a), tight(d, a, c(sqrt(r$tau2), r$beta))))
-  c(d, list(rma_glmm = r, tight = fits, common = common_fit(d), wald = wald(d)))
+  at <- fits[[3]]
+  c(d, list(rma_glmm = r, tight = fits, common = common_fit(d), wald = wald(d),
+            profile = profile_limits(d, at$beta, sqrt(at$tau2)), lme4_profile = lme4_profile(d)))
 })
-zero <- lapply(homogeneous, function(d) c(d, list(rma_glmm = default_fit(d), common = common_fit(d), wald = wald(d))))
+zero <- lapply(homogeneous, function(d) {
+  common <- common_fit(d)
+  c(d, list(rma_glmm = default_fit(d), common = common, wald = wald(d),
+            profile = profile_limits(d, common$beta, 0), lme4_profile = lme4_profile(d)))
+})
 
 clopper_pearson <- lapply(list(c(0, 34), c(59, 59), c(57, 59), c(0, 1)), function(a) {
   list(events = a[1], total = a[2], level = 0.95,

@@ -170,6 +170,7 @@ def test_units_and_negative_limits():
 
 
 def test_every_tau2_estimator_and_interval_of_the_library_has_words():
+    from forestry import logistic_mixed
     from forestry.inverse_variance import INTERVALS, TAU2_METHODS
     from forestry.inverse_variance import PREDICTIONS as PREDICTION_INTERVALS
     from forestry.legends import INTERVALS as INTERVAL_WORDS
@@ -177,7 +178,7 @@ def test_every_tau2_estimator_and_interval_of_the_library_has_words():
     from forestry.measures import PROPORTION_SCALES
 
     assert {*TAU2_METHODS, "DL_mantel_haenszel"} == set(TAU2)
-    assert set(INTERVALS) - {"wald"} == set(INTERVAL_WORDS)
+    assert {*INTERVALS, *logistic_mixed.INTERVALS} - {"wald"} == set(INTERVAL_WORDS)
     assert set(PREDICTION_INTERVALS) - {"none"} == set(PREDICTIONS)
     assert set(PROPORTION_SCALES) <= set(SCALES)
 

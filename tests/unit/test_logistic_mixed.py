@@ -24,6 +24,8 @@ from forestry.logistic_mixed import (
     likelihood,
     likelihood_ratio_q,
     log_likelihood,
+    profile_beta_interval,
+    profile_common_interval,
     profile_tau2_interval,
     search,
     study_modes,
@@ -41,6 +43,7 @@ TIGHT_IDS = [f"{name}-{fit['nodes']}" for name, fit in TIGHT]
 
 CLOSED = 1e-10  # relative, for closed forms in float64
 Z = 1.959963984540054
+QUANTILE = {0.95: 3.841458820694124, 0.8: 1.642374415149817}  # of chi-squared on 1 df
 
 
 def counts(data):
@@ -454,7 +457,7 @@ def test_thousands_of_studies():
     ],
 )
 def test_refuses(events, total, error, message):
-    for use in (fit_random, profile_tau2_interval):
+    for use in (fit_random, profile_beta_interval, profile_tau2_interval):
         with pytest.raises(error, match=message):
             use(events, total)
 
@@ -467,7 +470,12 @@ def test_refuses_nodes(nodes):
 
 @pytest.mark.parametrize("level", [0, 1, 95, float("nan")])
 def test_refuses_levels(level):
-    for use in (profile_tau2_interval, exact_total):
+    for use in (
+        profile_beta_interval,
+        profile_common_interval,
+        profile_tau2_interval,
+        exact_total,
+    ):
         with pytest.raises(ValueError, match="level"):
             use([1, 2], [4, 5], level)
 
@@ -544,7 +552,7 @@ def profile(tau, events, total):
 def test_profile_interval_ends_where_the_profile_has_fallen(name, level):
     data = counts(ALL[name])
     fit, limits = fit_random(*data), profile_tau2_interval(*data, level)
-    half_quantile = {0.95: 3.841458820694124, 0.8: 1.642374415149817}[level] / 2
+    half_quantile = QUANTILE[level] / 2
     assert limits.low <= fit.tau2 < limits.high
     for tau2 in {limits.low, limits.high} - {0.0}:
         fall = fit.log_likelihood - profile(np.sqrt(tau2), *data)
@@ -553,11 +561,76 @@ def test_profile_interval_ends_where_the_profile_has_fallen(name, level):
     assert (limits.low == 0) == (fit.log_likelihood - common.log_likelihood <= half_quantile)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_profile_intervals_agree_with_r(name):
+    """R's by optimize and uniroot, whose limits are good to some 1e-10."""
+    data, reference = counts(ALL[name]), ALL[name]["profile"]
+    beta, tau2 = profile_beta_interval(*data), profile_tau2_interval(*data)
+    assert [beta.low, beta.high] == pytest.approx(reference["beta"], rel=0, abs=1e-8)
+    assert [tau2.low, tau2.high] == pytest.approx(reference["tau2"], rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ["nielweise2007_treated", "pritz1997", "article_57_of_59"])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_profile_interval_of_beta_ends_where_the_profile_has_fallen(name, level):
+    data = counts(ALL[name])
+    fit, limits = fit_random(*data), profile_beta_interval(*data, level)
+    assert limits.low < fit.beta < limits.high
+    for beta in (limits.low, limits.high):
+        grid = log_likelihood(np.full(400, beta), np.linspace(0, 4, 400) ** 2, *data)
+        tau = np.linspace(0, 4, 400)[grid.argmax()]
+        top = minimize_scalar(
+            lambda t, b=beta: -log_likelihood(b, t**2, *data)[0],
+            bounds=(max(0, tau - 0.02), tau + 0.02),
+            options={"xatol": 1e-9},
+        )
+        fall = fit.log_likelihood - max(-top.fun, grid.max())
+        assert fall == pytest.approx(QUANTILE[level] / 2, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_profile_intervals_are_about_those_of_lme4(name):
+    """By splines through a rough likelihood, the rougher where tau is 0."""
+    data, reference = counts(ALL[name]), ALL[name]["lme4_profile"]
+    beta, tau2 = profile_beta_interval(*data), profile_tau2_interval(*data)
+    rough = 1e-4 if name in DATASETS else 3e-3
+    assert [beta.low, beta.high] == pytest.approx(reference["beta"], abs=rough)
+    assert np.sqrt([tau2.low, tau2.high]) == pytest.approx(reference["tau"], abs=rough)
+
+
+def test_a_profile_that_does_not_fall_has_no_interval():
+    with pytest.raises(NotConverged, match="does not fall to a limit"):
+        profile_beta_interval([0, 13, 0], [22, 20, 35])
+
+
+def test_profile_intervals_swap_with_events_and_lie_within_each_other():
+    events, total = counts(DATASETS["pritz1997"])
+    wide, narrow = (profile_beta_interval(events, total, level) for level in (0.95, 0.9))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    swapped = profile_beta_interval(total - events, total)
+    assert (-swapped.high, -swapped.low) == pytest.approx((wide.low, wide.high), abs=1e-8)
+    common = profile_common_interval(events, total)
+    swapped = profile_common_interval(total - events, total)
+    assert (-swapped.high, -swapped.low) == pytest.approx((common.low, common.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_profile_interval_of_one_proportion(level):
+    limits = profile_common_interval([2, 5], [20, 30], level)
+    p, at = 7 / 50, expit(np.array([limits.low, limits.high]))
+    fall = 2 * (7 * np.log(p / at) + 43 * np.log((1 - p) / (1 - at)))
+    assert fall == pytest.approx(QUANTILE[level], rel=1e-8)
+    assert at[0] < p < at[1]
+
+
 def test_profile_interval_of_huge_counts():
     total = np.array([10_000_000, 12_000_000, 9_000_000])
     limits = profile_tau2_interval(np.round(total * [0.30, 0.31, 0.305]), total)
     assert 0 < limits.low < fit_random(np.round(total * [0.30, 0.31, 0.305]), total).tau2
     assert limits.high < 1
+    beta = profile_beta_interval(np.round(total * [0.30, 0.31, 0.305]), total)
+    fit = fit_random(np.round(total * [0.30, 0.31, 0.305]), total)
+    assert beta.low < fit.beta - 1.96 * fit.se and beta.high > fit.beta + 1.96 * fit.se
 
 
 def test_information_weights():

@@ -27,6 +27,7 @@ from pooling_examples import (
 )
 from scipy.optimize import brentq
 from scipy.special import expit, logit, stdtrit
+from scipy.stats import binom
 
 from forestry.influence import studentized_residuals
 from forestry.jobs.statistics import pool_settings
@@ -330,6 +331,22 @@ def test_prediction_intervals_of_the_mixed_model():
         half = c * (found.link_se**2 + found.tau2) ** 0.5
         expected = [expit(found.link_estimate - half), expit(found.link_estimate + half)]
         assert [found.pi_low, found.pi_high] == close(expected)
+
+
+@pytest.mark.parametrize("data", ["pritz1997", "article_57_of_59"])
+def test_the_profile_interval_of_the_mixed_model(data):
+    known = reference("logistic_mixed")
+    known = (known["datasets"] | known["homogeneous"])[data]
+    pooling = MIXED | {"interval": "profile_likelihood"}
+    found = chain("proportion", pooling, **{key: known[key] for key in ("events", "total")})
+    common, random = (rows_by_model(found)[model] for model in ("common", "random"))
+    assert common.interval == random.interval == "profile_likelihood"
+    low, high = expit(np.array(known["profile"]["beta"]))
+    assert (random.ci_low, random.ci_high) == (pytest.approx(low, 1e-8), pytest.approx(high, 1e-8))
+    # One proportion: the binomial likelihood has fallen by half of chi-squared's quantile.
+    events, total = sum(known["events"]), sum(known["total"])
+    height = binom.logpmf(events, total, [common.estimate, common.ci_low, common.ci_high])
+    assert 2 * (height[0] - height[1:]) == pytest.approx(Z**2, rel=1e-8)
 
 
 @pytest.mark.parametrize("pooling", [MIXED, {"model": "inverse_variance", "transform": "raw"}])

@@ -13,6 +13,7 @@ from forestry import (
     diagnostics,
     effects,
     inverse_variance,
+    logistic_mixed,
     measures,
     medians,
     metaregression,
@@ -582,7 +583,9 @@ def test_a_name_that_is_not_there_is_a_fault(resources, path, value, rule):
         ("raw.q_about", "mantel_haenszel", "q_about is for mantel_haenszel, not for inverse"),
         ("mixed.heterogeneity", "cochran", "must be wald or likelihood_ratio"),
         ("raw.heterogeneity", "wald", "heterogeneity of inverse_variance must be cochran"),
-        ("mixed.interval", "hartung_knapp", "interval of logistic_mixed must be wald or t"),
+        ("mixed.interval", "hartung_knapp", "must be wald, t or profile_likelihood"),
+        ("raw.interval", "profile_likelihood", "is for logistic_mixed, not for inverse_variance"),
+        ("ratios.interval", "profile_likelihood", "logistic_mixed, not for mantel_haenszel"),
         ("raw.transform", "double_arcsine", "zero_cells does nothing under the transform"),
     ],
 )
@@ -868,7 +871,7 @@ def test_the_default_columns_of_studies_are_declared_as_a_review_would():
     [
         (("pooling", "model"), models.MODELS),
         (("pooling", "tau2"), inverse_variance.TAU2_METHODS),
-        (("pooling", "interval"), inverse_variance.INTERVALS),
+        (("pooling", "interval"), {*inverse_variance.INTERVALS, *logistic_mixed.INTERVALS}),
         (("pooling", "prediction"), inverse_variance.PREDICTIONS),
         (
             ("pooling", "transform"),

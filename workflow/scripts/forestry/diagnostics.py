@@ -17,7 +17,7 @@ from forestry.bias import BiasTest, bias_record
 from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
-from forestry.outliers import tau2_method_of
+from forestry.outliers import interval_of, tau2_method_of
 from forestry.results import BiasRecord, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import TrimAndFill, trim_and_fill
@@ -69,7 +69,7 @@ def influence_rows(
     yi, vi = _array(kept, "yi"), _array(kept, "vi")
     method = tau2_method_of(pooling)
     found = influence(yi, vi, method)
-    without = leave_one_out(yi, vi, method, pooling.interval, pooling.level, pooling.i2)
+    without = leave_one_out(yi, vi, method, interval_of(pooling), pooling.level, pooling.i2)
     shown = _displayed(kept, without)
     return [
         InfluenceRow(
@@ -195,7 +195,7 @@ def filled(
         fit_random,
         tau2_method=tau2_method_of(pooling),
         level=pooling.level,
-        interval=pooling.interval,
+        interval=interval_of(pooling),
     )
     return trim_and_fill(
         _array(kept, "yi"), _array(kept, "vi"), fit, estimator=estimator, side=side

@@ -65,6 +65,7 @@ AXES = {
     "fisher_z": " on the scale of Fisher's z",
 }
 INTERVALS = {
+    "profile_likelihood": "with profile likelihood intervals",
     "t": "with intervals from the t distribution",
     "hartung_knapp": "with Hartung\N{EN DASH}Knapp intervals",
     "hartung_knapp_ad_hoc": "with Hartung\N{EN DASH}Knapp intervals, never narrower than those "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from forestry import (
 )
 from forestry.checks import NotConverged
 from forestry.heterogeneity import I2
-from forestry.logistic_mixed import NoFiniteMaximum
+from forestry.logistic_mixed import Limits, NoFiniteMaximum
 from forestry.mantel_haenszel import NotEstimable
 from forestry.measures import ZeroCells
 from forestry.tau2 import Tau2, tau2_from_q
@@ -301,7 +302,8 @@ def _logistic_mixed(studies: Studies, pooling: Pooling) -> BothModels:
     events, total = studies.events, studies.total
     if events.sum() in (0, total.sum()):
         return BothModels(_exact_total(events, total, pooling), None, None)
-    common = _mixed_fit(logistic_mixed.fit_common(events, total), events, total, pooling)
+    fit, profile = logistic_mixed.fit_common(events, total), logistic_mixed.profile_common_interval
+    common = _mixed_fit(fit, events, total, pooling, profile)
     try:
         random = _mixed_random(events, total, pooling)
     except NoFiniteMaximum as error:
@@ -312,13 +314,21 @@ def _logistic_mixed(studies: Studies, pooling: Pooling) -> BothModels:
 
 def _mixed_random(events, total, pooling: Pooling) -> Fitted:
     fit = logistic_mixed.fit_random(events, total, nodes=pooling.nodes)
+    profile = partial(logistic_mixed.profile_beta_interval, nodes=pooling.nodes)
     return replace(
-        _mixed_fit(fit, events, total, pooling),
+        _mixed_fit(fit, events, total, pooling, profile),
         tau2_method="ML",
         tau2=fit.tau2,
         **_tau2_limits(events, total, pooling),
         **_prediction(fit.beta, fit, pooling),
     )
+
+
+def _logit_limits(fit, events, total, pooling: Pooling, profile) -> Limits:
+    if pooling.interval == "profile_likelihood":
+        return profile(events, total, pooling.level)
+    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
+    return Limits(fit.beta - critical * fit.se, fit.beta + critical * fit.se)
 
 
 def _tau2_limits(events, total, pooling: Pooling) -> dict:
@@ -334,16 +344,17 @@ def _tau2_limits(events, total, pooling: Pooling) -> dict:
     }
 
 
-def _mixed_fit(fit, events, total, pooling: Pooling) -> Fitted:
-    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
+def _mixed_fit(fit, events, total, pooling: Pooling, profile) -> Fitted:
+    """`profile` is the likelihood interval of the model fitted."""
+    limits = _logit_limits(fit, events, total, pooling, profile)
     return Fitted(
         method="logistic_mixed",
         tau2_method="",
         interval=pooling.interval,
         estimate=fit.beta,
         se=fit.se,
-        ci_low=fit.beta - critical * fit.se,
-        ci_high=fit.beta + critical * fit.se,
+        ci_low=limits.low,
+        ci_high=limits.high,
         weights=logistic_mixed.information_weights(fit.beta, fit.tau2, events, total),
         weight_basis="approximate_information",
     )

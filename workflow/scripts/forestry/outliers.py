@@ -43,6 +43,14 @@ def tau2_method_of(pooling: Pooling) -> str:
     return "REML" if pooling.model in COUNT_MODELS else pooling.tau2
 
 
+def interval_of(pooling: Pooling) -> str:
+    """The interval for effects by inverse variance under a way of pooling.
+
+    They have a standard error, but not the counts' likelihood.
+    """
+    return "wald" if pooling.interval == "profile_likelihood" else pooling.interval
+
+
 def _by_residual(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
     residuals = studentized_residuals(yi, vi, tau2_method)
     over = np.flatnonzero(np.abs(residuals) > rule.get("threshold", THRESHOLD))
@@ -51,7 +59,7 @@ def _by_residual(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
 
 def _by_interval(yi, vi, rule, tau2_method, pooling: Pooling) -> dict[int, str]:
     own = wald_interval(yi, vi, pooling.level)
-    pooled = fit_random(yi, vi, tau2_method, pooling.level, pooling.interval)
+    pooled = fit_random(yi, vi, tau2_method, pooling.level, interval_of(pooling))
     outside = np.flatnonzero((own.high < pooled.ci_low) | (own.low > pooled.ci_high))
     return {int(i): "outlier (interval outside the pooled interval)" for i in outside}
 

@@ -32,6 +32,7 @@ MODELS = {
     "t": "t",
     "hartung_knapp": "Hartung–Knapp",
     "hartung_knapp_ad_hoc": "Hartung–Knapp, ad hoc",
+    "profile_likelihood": "profile likelihood",
     "clopper_pearson": "exact",
 }
 

@@ -24,7 +24,12 @@ from forestry.logistic_mixed.fits import (
     fit_random_batch,
     log_likelihood,
 )
-from forestry.logistic_mixed.profiles import Limits, profile_tau2_interval
+from forestry.logistic_mixed.profiles import (
+    Limits,
+    profile_beta_interval,
+    profile_common_interval,
+    profile_tau2_interval,
+)
 from forestry.logistic_mixed.q_tests import (
     Test,
     i2_from_tau2,
@@ -39,7 +44,10 @@ from forestry.logistic_mixed.summaries import (
     study_modes,
 )
 
+INTERVALS = ("wald", "t", "profile_likelihood")  # of beta
+
 __all__ = [
+    "INTERVALS",
     "ExactTotal",
     "Limits",
     "LogisticBatch",
@@ -54,6 +62,8 @@ __all__ = [
     "information_weights",
     "likelihood_ratio_q",
     "log_likelihood",
+    "profile_beta_interval",
+    "profile_common_interval",
     "profile_tau2_interval",
     "study_modes",
     "typical_variance",

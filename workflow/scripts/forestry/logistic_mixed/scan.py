@@ -19,6 +19,7 @@ _RATIO = 2.0  # of each tau to the next
 _AT_ONCE = 2**13  # studies times tau
 _STEPS = 2  # towards the joint mode of beta and the intercepts
 _TINY = 1e-300
+_STEEP = 20.0  # the best beta moves no faster with tau
 _NEAR = 0.1  # what heights that are read off may miss
 
 
@@ -50,14 +51,12 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     standard error. tau = 0 is the maximum where it is a local one, the profile falls from
     the first tau on, and no top comes near.
     """
-    least = 0.3 * np.sqrt(np.minimum.reduceat(counts.logit_variance, counts.first))
-    points = np.ceil(np.log(_LARGEST / least) / np.log(_RATIO)).astype(int) + 1
-    tau = _LARGEST * _RATIO ** np.arange(1.0 - points.max(), 1.0)
+    tau, first = lattice_of(counts)
     seen = _shared_profile(counts, tau, rule) if counts.shared else _own_profile(counts, tau, rule)
-    first, rows = points.max() - points, np.arange(counts.rows)
+    rows = np.arange(counts.rows)
     before = np.arange(tau.size)[:, None] < first
     best = np.where(before, -np.inf, seen.height).argmax(axis=0)
-    height, part = _tops(seen, ~before[:-1])
+    height, part = tops(seen.log_tau, seen.height, seen.slope, ~before[:-1])
     low = height.argmax(axis=0)
     top = height[low, rows]
     beta, log_tau = _refined(seen, low, part[low, rows], rows)
@@ -66,6 +65,13 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     zero = (top < common.log_likelihood - _NEAR) & (seen.slope[first, rows] <= 0)
     zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
     return Start(start[0], np.exp(start[1]), zero)
+
+
+def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, np.ndarray]:
+    """Rising values of tau (G,), and from which of them on they concern each data set (B,)."""
+    least = 0.3 * np.sqrt(np.minimum.reduceat(counts.logit_variance, counts.first))
+    points = np.ceil(np.log(largest / least) / np.log(_RATIO)).astype(int) + 1
+    return largest * _RATIO ** np.arange(1.0 - points.max(), 1.0), points.max() - points
 
 
 # The profile over beta --------------------------------------------------------------------------
@@ -116,7 +122,7 @@ def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
 def _profile(tau, beta, height, slope, hessian) -> _Profile:
     """From the gradient and Hessian in tau itself."""
     h_bb, h_bt, h_tt = hessian
-    t, drift = tau[:, None], -h_bt / h_bb
+    t, drift = tau[:, None], np.clip(-h_bt / h_bb, -_STEEP, _STEEP)
     slope = t * slope
     bend = t * t * (h_tt + h_bt * drift) + slope
     return _Profile(np.log(tau), height, slope, bend, beta, t * drift)
@@ -193,21 +199,20 @@ def _together(counts: Counts, shared: _Shared, beta: np.ndarray, tau, rule: Rule
 # Between two points -----------------------------------------------------------------------------
 
 
-def _tops(seen: _Profile, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tops of the cubics through two heights and their slopes, (G-1, B).
+def tops(log_tau, height, slope, allowed) -> tuple[np.ndarray, np.ndarray]:
+    """The tops of the cubics through heights (G, B) and their slopes per ln(tau), (G-1, B).
 
     Their height, -inf where there is none, and where they are between one tau and the next.
     """
-    width = np.diff(seen.log_tau)[:, None]
-    s0, s1 = seen.slope[:-1] * width, seen.slope[1:] * width
-    bend = 3 * np.diff(seen.height, axis=0) - s0 - s1
+    width = np.diff(log_tau)[:, None]
+    s0, s1 = slope[:-1] * width, slope[1:] * width
+    bend = 3 * np.diff(height, axis=0) - s0 - s1
     square = bend * bend - s0 * s1
     root = np.sqrt(np.maximum(square, 0))
     below = s0 - s1 + 2 * root
     f = 1 - (root - s1 - bend) / np.where(below == 0, 1, below)
     inside = allowed & (square > 0) & (f > 0) & (f < 1)
-    height = _cubic(f, seen.height[:-1], seen.height[1:], s0, s1)
-    return np.where(inside, height, -np.inf), f
+    return np.where(inside, _cubic(f, height[:-1], height[1:], s0, s1), -np.inf), f
 
 
 def _refined(seen: _Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:

@@ -34,7 +34,11 @@ KEYS = {
 VALUES = {
     **{
         model: {"heterogeneity": ("wald", "likelihood_ratio"), "interval": ("wald", "t")}
-        for model in OF_COUNTS
+        for model in (UNCONDITIONAL, CONDITIONAL)
+    },
+    MIXED: {
+        "heterogeneity": ("wald", "likelihood_ratio"),
+        "interval": ("wald", "t", "profile_likelihood"),
     },
     INVERSE: {"heterogeneity": ("cochran",)},
     MANTEL_HAENSZEL: {"heterogeneity": ("cochran",)},
@@ -62,6 +66,9 @@ def pooling_faults(place: str, pooling: Mapping) -> Iterator[Fault]:
         if text(pooling, key) not in ("", *values):
             rule = f"{key} of {model} must be {either(values)}"
             yield _fault(f"{place}.{key}", pooling[key], rule)
+    if text(pooling, "interval") == "profile_likelihood" and model not in OF_COUNTS:
+        rule = f"interval: profile_likelihood is for {MIXED}, not for {model}"
+        yield _fault(f"{place}.interval", pooling["interval"], rule)
     profiled = text(pooling, "tau2_interval") == "profile_likelihood"
     if profiled and model not in OF_COUNTS and text(pooling, "tau2") not in LIKELIHOODS:
         rule = f"profile_likelihood needs tau2: {either(LIKELIHOODS)}"
