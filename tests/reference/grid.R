@@ -29,15 +29,16 @@ highest <- function(d, restricted) {
   if (at == 1) return(0)
   optimize(f, points[c(at - 1, min(at + 1, 2001))], maximum = TRUE, tol = 1e-10)$maximum
 }
-control_of <- function(d, method, threshold) {
+control_of <- function(d, start, threshold) {
   scale <- min(d$vi)
-  start <- if (method %in% c("ML", "REML")) list(tau2.init = highest(d, method == "REML"))
   c(start, list(maxiter = 10000, threshold = threshold * scale, tol = 1e-15 * scale,
                 tau2.max = 1e6))
 }
-fit <- function(d, method, test = "z") {
+start_of <- function(d, method)
+  if (method %in% c("ML", "REML")) list(tau2.init = highest(d, method == "REML"))
+fit <- function(d, method, test = "z", start = NULL) {
   for (threshold in 10^-(14:8)) {
-    control <- control_of(d, method, threshold)
+    control <- control_of(d, start, threshold)
     x <- tryCatch(suppressWarnings(rma(yi, vi, data = d, method = method, test = test,
                                        control = control)), error = function(e) NULL)
     if (!is.null(x)) return(list(x = x, threshold = threshold))
@@ -55,7 +56,8 @@ interval_of <- function(x, prediction) {
        pi_low = at$pi.lb, pi_high = at$pi.ub)
 }
 random_of <- function(d, method) {
-  fits <- lapply(tests, function(test) fit(d, method, test))
+  start <- start_of(d, method)
+  fits <- lapply(tests, function(test) fit(d, method, test, start))
   x <- fits$wald$x
   c(list(method = method, threshold = fits$wald$threshold, tau2 = x$tau2, tau2_se = x$se.tau2,
          i2 = x$I2 / 100, h2 = x$H2), default_tau2(d, method),
@@ -88,7 +90,8 @@ for (family in names(families)) for (name in names(families[[family]]))
   }
 
 made_by <- c(versions, list(
-  effects = "escalc(measure, add = 1/2, to = 'only0', drop00 = TRUE for RR and OR)",
+  effects = paste("escalc(measure, add = 1/2, to = 'only0', drop00 = TRUE for RR, OR and IRR);",
+                  "PETO: add = 0; GEN: yi and vi of estimate and se"),
   random = paste("rma(yi, vi, method, test, control = list(tau2.init, threshold, tol,",
                  "maxiter = 10000, tau2.max = 1e6)); predict(); predict(pi.type = 'riley')"),
   q_profile = "confint(rma(), control = list(tol, maxiter = 10000, tau2.max = 1e6))"))

@@ -15,7 +15,7 @@ from grid_examples import (
     DATASETS,
     FITS,
     INTERVALS,
-    MEASURES,
+    MANTEL_HAENSZEL,
     TAU2_METHODS,
     TOLERANCES,
     about_mantel_haenszel_differences,
@@ -42,7 +42,6 @@ from pooling_examples import reference
 from forestry import logistic_mixed
 
 CASES = [(*pair, method, interval) for (pair, method), interval in product(FITS, INTERVALS)]
-TWO_ARMS = tuple(product(DATASETS["two_arms"], MEASURES["two_arms"]))
 NAME = "-".join
 
 
@@ -66,7 +65,7 @@ def test_the_grid_is_the_declared_product():
     pairs = [
         (fit["dataset"], fit["measure"], fit["add"]) for fit in counts_grid()["mantel_haenszel"]
     ]
-    assert sorted(pairs) == sorted((*pair, add) for pair, add in product(TWO_ARMS, (0, 0.5)))
+    assert sorted(pairs) == sorted((*pair, add) for pair, add in product(MANTEL_HAENSZEL, (0, 0.5)))
     assert [fit["dataset"] for fit in counts_grid()["peto"]] == list(DATASETS["two_arms"])
     assert [fit["dataset"] for fit in counts_grid()["logistic_mixed"]] == list(
         DATASETS["proportion"]
@@ -122,7 +121,7 @@ def test_the_wider_interval_is_the_wider_of_those_of_rma(case):
 
 
 @pytest.mark.parametrize("add", [0, 0.5])
-@pytest.mark.parametrize("pair", TWO_ARMS, ids=NAME)
+@pytest.mark.parametrize("pair", MANTEL_HAENSZEL, ids=NAME)
 def test_the_mantel_haenszel_effect_is_that_of_rma_mh(pair, add):
     within(mantel_haenszel_differences(*pair, add), "closed_form")
 
