@@ -8,7 +8,7 @@ import pytest
 from forestry import tau2_batch
 from forestry.model_batches import DataSets, ManyModels, fit_many
 from forestry.models import Pooling, Studies, pool
-from forestry.pool import _selected, studies_of
+from forestry.pool import selected_model, studies_of
 from unit.pooling_examples import effects, sheet
 
 EVENTS, TOTAL = (3, 8, 0, 12, 5, 9, 2), (10, 11, 6, 14, 20, 9, 30)
@@ -63,7 +63,7 @@ def check(studies: Studies, pooling: Pooling, multiplicity) -> None:
         assert many.random_se[i] == pytest.approx(both.random.se, **close)
         assert many.tau2[i] == pytest.approx(both.random.tau2, **close)
         assert many.i2[i] == pytest.approx(both.spread.i2.i2, abs=1e-7)
-        chosen = {"common": both.common, "random": both.random}[_selected(both, pooling)]
+        chosen = {"common": both.common, "random": both.random}[selected_model(both, pooling)]
         assert estimates[i] == pytest.approx(chosen.estimate, **close)
 
 
