@@ -28,7 +28,7 @@ FIRST_FIGURES = {
 SUBGROUPS = {"results/subgroups/tuberculosis/effects.csv"}
 METAREGRESSION = {"results/metaregression/tuberculosis.csv"}
 LEGENDS = {"results/legends.csv"}
-CAPTIONS = {"results/captions/figures/1.rst"}
+CAPTIONS = {"results/captions"}
 AUDIT = {"results/audit.csv"}
 # What holds all outcomes: the results as data, and what is made from them.
 AGGREGATES = {"results/estimates.csv", *AUDIT, *LEGENDS}

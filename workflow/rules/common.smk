@@ -39,6 +39,10 @@ try:
 except (GateClosed, StillAtWork) as stopped:
     raise WorkflowError(str(stopped))
 
+# To compare params, Snakemake imports pandas where it finds it, at every start and for longer
+# than all else takes here: a param might be a table of pandas. None of this workflow is.
+sys.modules.setdefault("pandas", None)
+
 REVIEW = Review(config, RESOURCES)
 FORMATS = ["pdf", "svg", "png"]
 
@@ -52,6 +56,7 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+@cache
 def code(script):
     """A digest of the script and of the library modules that it imports, as a param.
 
@@ -174,9 +179,13 @@ def drawn_from(outcome, drawn):
 CAPTIONS = report_entries.captions(REVIEW, [*COLLATED, *statistics.resampled(REVIEW)])
 
 
-def caption_template(name):
-    """A caption's template, as an input to watch."""
-    return os.path.relpath(Path(workflow.basedir) / "workflow/report" / name)
+# Each template as an input to watch.
+CAPTION_TEMPLATES = {
+    caption.template: os.path.relpath(
+        Path(workflow.basedir) / f"workflow/report/{caption.template}.rst"
+    )
+    for caption in CAPTIONS
+}
 
 
 def caption(path):
@@ -260,5 +269,5 @@ def final_files():
         *collect("results/legends.{format}", format=["csv", "rst"]),
         *collect("results/{table}.csv", table=tables),
         *collect("results/figures/{figure}.{format}", figure=figures, format=FORMATS),
-        *collect("results/captions/{caption.path}.rst", caption=CAPTIONS),
+        "results/captions",
     ]

@@ -40,15 +40,15 @@ rule legends:
 
 rule captions:
     input:
-        templates=[caption_template(caption.template) for caption in CAPTIONS],
+        **CAPTION_TEMPLATES,
     output:
-        captions=[f"results/captions/{caption.path}.rst" for caption in CAPTIONS],
+        captions=directory("results/captions"),
     log:
         "logs/captions.log",
     conda:
         "../envs/forestry.yaml"
     params:
-        settings={"drawn": [caption.drawn for caption in CAPTIONS]},
+        settings={"captions": [asdict(caption) for caption in CAPTIONS]},
         code=code("captions.py"),
     script:
         "../scripts/captions.py"

@@ -4,10 +4,11 @@ import sys
 
 sys.stderr = open(snakemake.log[0], "w")
 
+from pathlib import Path
+
 from forestry.captions import write_bound_template
 
-drawn = snakemake.params.settings["drawn"]
-for template, words, path in zip(
-    snakemake.input.templates, drawn, snakemake.output.captions, strict=True
-):
-    write_bound_template(template, words, path)
+for caption in snakemake.params.settings["captions"]:
+    path = Path(snakemake.output.captions, f"{caption['path']}.rst")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bound_template(snakemake.input[caption["template"]], caption["drawn"], path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
+
+from forestry.roots import bracketed_root
 
 _TAIL_POINTS = 400  # of the trapezoid rule, which then errs by no more than rounding
 _TAIL_REACH = 6.5  # exp(-6.5^2) is below rounding
@@ -36,8 +37,8 @@ def _saddle_point(weights, upper: bool) -> float:
     slope = lambda s: (weights / (1 - 2 * weights * s)).sum() - 1 - 1 / s  # noqa: E731
     if upper:
         edge = 0.5 / weights.max()
-        return brentq(slope, 1e-12 * edge, (1 - 1e-12) * edge)
+        return bracketed_root(slope, 1e-12 * edge, (1 - 1e-12) * edge)
     far = -1.0
     while slope(far) > 0:
         far *= 2
-    return brentq(slope, far, -1e-12)
+    return bracketed_root(slope, far, -1e-12)

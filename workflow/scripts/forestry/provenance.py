@@ -100,15 +100,23 @@ def _names(node: ast.AST) -> list[str]:
 
 
 @cache
-def _files(name: str) -> list[Path]:
+def _files(name: str) -> tuple[Path, ...]:
     """The library's files that importing `name` runs: the module and its packages."""
-    first, *rest = name.split(".")
-    if first != PACKAGE.name:
-        return []
-    files, place = [PACKAGE / "__init__.py"], PACKAGE
-    for part in rest:
-        place = place / part
-        files += [
-            file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()
-        ]
-    return files
+    parts = name.split(".")
+    if parts[0] != PACKAGE.name:
+        return ()
+    names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return tuple(_library()[found] for found in names if found in _library())
+
+
+@cache
+def _library() -> dict[str, Path]:
+    """The file of each module and package of the library, by its name."""
+    files = [path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py")]
+    modules = (
+        file.parent.parts if file.name == "__init__.py" else file.with_suffix("").parts
+        for file in files
+    )
+    return {
+        ".".join(parts): PACKAGE.parent / file for parts, file in zip(modules, files, strict=True)
+    }

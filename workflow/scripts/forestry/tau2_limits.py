@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import chdtri
 
 from forestry.checks import check_choice, check_level, checked_studies
 from forestry.chi_squares import chi_squares_tails
+from forestry.roots import bracketed_root
 from forestry.tau2 import (
     LIKELIHOODS,
     generalised_q,
@@ -92,12 +92,12 @@ def _profile_likelihood_limits(yi, vi, groups, method, level) -> tuple[float, fl
     above = lambda t: height(t) - least  # noqa: E731
     if low > 0:
         below = points[points < low][-1]
-        low = float(brentq(above, below, low, xtol=1e-14 * low, rtol=1e-13))
+        low = bracketed_root(above, below, low, xtol=1e-14 * low, rtol=1e-13)
     far = points[-1]
     while above(far) >= 0:
         far *= 4
     beyond = np.append(points[(points > high)], far)[0]
-    return low, float(brentq(above, high, beyond, xtol=1e-14 * beyond, rtol=1e-13))
+    return low, bracketed_root(above, high, beyond, xtol=1e-14 * beyond, rtol=1e-13)
 
 
 def _solve_tail(excess, vi) -> float:
@@ -105,7 +105,7 @@ def _solve_tail(excess, vi) -> float:
     high = float(vi.min())
     while excess(high) < 0:
         high *= 4
-    return float(brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-13))
+    return bracketed_root(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-13)
 
 
 def cochran_q_tails(

@@ -109,16 +109,16 @@ def plot_caption(drawing: Drawing) -> Caption:
         settings = settings.get("plot", settings)
         told = {"figure": drawing.path}
     words = {key: settings[key] for key in ("title", "outcome", "variant")}
-    return Caption(f"figures/{drawing.path}", f"{kind}.rst", {**words, **told})
+    return Caption(f"figures/{drawing.path}", kind, {**words, **told})
 
 
 def table_caption(review: Review, table: str) -> Caption:
     """What the caption of a table speaks of."""
     declared = review.config["tables"][table]
     drawn = {"id": table, "title": declared["title"], "kind": declared["kind"]}
-    return Caption(f"tables/{table}", "table.rst", drawn)
+    return Caption(f"tables/{table}", "table", drawn)
 
 
 def data_caption(table: str) -> Caption:
     """What the caption of a table of results as data speaks of."""
-    return Caption(table, "data.rst", {"name": f"{table}.csv"})
+    return Caption(table, "data", {"name": f"{table}.csv"})
