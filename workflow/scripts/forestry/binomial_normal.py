@@ -26,6 +26,7 @@ from forestry.mantel_haenszel import cells_of
 TAU_STARTS = (0.05, 0.2, 0.5, 1.0, 2.0)
 _NEWTON_STEPS = 100
 _HALVINGS = 40
+_MODE_STEPS = 400
 _TOLERANCE = 1e-10  # standard errors that the last step may have: its error is their square
 _BOUNDARY = 1e-9  # a log-likelihood no higher than this above that of tau = 0 is at tau = 0
 
@@ -116,6 +117,34 @@ def random_tables(events, total, control_events, control_total) -> Tables:
     if not tables.inside.any():
         raise NoFiniteMaximum("each study has a zero cell: the likelihood has no maximum in tau")
     return tables
+
+
+# Posterior modes ----------------------------------------------------------------------------------
+
+Slopes = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def posterior_modes(slopes: Slopes, u: np.ndarray, tolerance: float) -> np.ndarray:
+    """Where the studies' posterior densities of u are highest, (k,), searched from `u` on.
+
+    `slopes` gives the slope of the log density and minus its derivative, which is 1 or more: the
+    slope falls, so that each point looked at bounds the mode. Newton's steps are cut to 1, and
+    halve the bounds where they leave them or have not arrived in time. Raises NotConverged.
+    """
+    low, high = np.full(u.shape, -np.inf), np.full(u.shape, np.inf)
+    for iteration in range(_MODE_STEPS):
+        slope, curvature = slopes(u)
+        step = slope / curvature
+        if (np.abs(step) < tolerance).all():
+            return u
+        low, high = np.where(slope > 0, u, low), np.where(slope < 0, u, high)
+        new = u + np.clip(step, -1, 1)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        halve = bounded & ((new <= low) | (new >= high) | (iteration % 4 == 3))
+        middle = np.where(bounded, low, 0) / 2 + np.where(bounded, high, 0) / 2
+        near = np.abs(step) < tolerance
+        u = np.where(near, u, np.where(halve, middle, new))
+    raise NotConverged("a study's posterior mode was not found")
 
 
 # Maximising ---------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from forestry.binomial_normal import (
     best_of,
     informative_tables,
     maximise,
+    posterior_modes,
     q_of,
     random_tables,
     wald_statistic,
@@ -178,16 +179,11 @@ def _evaluate(tables: Tables, margins: Margins, theta: float, tau: float, u) -> 
 
 
 def _modes(tables: Tables, margins: Margins, theta: float, tau: float, u):
-    """Posterior modes of u, (k,), and the scales there; u starts the search.
+    """Posterior modes of u, (k,), and the scales there; u starts the search."""
 
-    The posterior is log-concave with a curvature of 1 or more, so that Newton's steps need but
-    be cut short to arrive.
-    """
-    for _ in range(_STEPS):
+    def slopes(u):
         at = margins.moments(theta + tau * u)
-        curvature = 1 + tau**2 * at.variance
-        step = (tau * (tables.a - at.mean) - u) / curvature
-        u = u + np.clip(step, -1, 1)
-        if (np.abs(step) < 1e-8 + margins.rounding).all():
-            return u, curvature**-0.5
-    raise NotConverged("a study's posterior mode was not found")
+        return tau * (tables.a - at.mean) - u, 1 + tau**2 * at.variance
+
+    u = posterior_modes(slopes, u, 1e-8 + margins.rounding)
+    return u, slopes(u)[1] ** -0.5

@@ -28,6 +28,7 @@ from forestry.binomial_normal import (
     best_of,
     informative_tables,
     maximise,
+    posterior_modes,
     q_of,
     random_tables,
     wald_statistic,
@@ -259,15 +260,14 @@ def _log_posterior_slopes(tables, level, effect, spread, u) -> tuple[Jet, Jet]:
 
 
 def _modes(tables: Tables, alpha, theta, tau, u) -> np.ndarray:
-    """Posterior modes of u, (k,): the posterior is log-concave with a curvature of 1 or more."""
+    """Posterior modes of u, (k,)."""
     (a, b), (c, d) = _arms(tables)
-    for _ in range(_STEPS):
+
+    def slopes(u):
         half = (theta + tau * u) / 2
         p1, p2 = expit(alpha + half), expit(alpha - half)
-        slope = tau / 2 * (a - (a + b) * p1 - c + (c + d) * p2) - u
         weights = (a + b) * p1 * (1 - p1) + (c + d) * p2 * (1 - p2)
-        step = slope / (1 + tau**2 / 4 * weights)
-        u = u + np.clip(step, -1, 1)
-        if (np.abs(step) < 1e-10).all():
-            return u
-    raise NotConverged("a study's posterior mode was not found")
+        slope = tau / 2 * (a - (a + b) * p1 - c + (c + d) * p2) - u
+        return slope, 1 + tau**2 / 4 * weights
+
+    return posterior_modes(slopes, u, 1e-10)
