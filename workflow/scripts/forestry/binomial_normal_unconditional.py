@@ -82,6 +82,7 @@ def fit_random(
         lambda theta, tau, state: _profile(tables, rule, theta, tau, state),
         common.estimate,
         (alpha, np.zeros(alpha.size)),
+        _rounding(tables),
     )
     return best_of(tables, common, found)
 
@@ -108,6 +109,12 @@ def wald_q(events, total, control_events, control_total) -> Test:
     tables = informative_tables(events, total, control_events, control_total)
     a, b, c, d = (cell[tables.inside] for cell in (tables.a, tables.b, tables.c, tables.d))
     return wald_statistic(np.log(a * d / (b * c)), 1 / a + 1 / b + 1 / c + 1 / d, tables.a.size)
+
+
+def _rounding(tables: Tables) -> float:
+    """The error of a study's log-likelihood: that of the log factorials that it cancels."""
+    largest = max(float((yes + no).max()) for yes, no in _arms(tables))
+    return float(8 * np.finfo(float).eps * gammaln(largest + 1))
 
 
 def _arms(tables: Tables) -> tuple[tuple[np.ndarray, np.ndarray], ...]:

@@ -17,6 +17,7 @@ from forestry import (
     binomial_normal,
     binomial_normal_conditional,
     binomial_normal_unconditional,
+    exact_odds_ratio,
     heterogeneity,
     inverse_variance,
     logistic_mixed,
@@ -259,7 +260,7 @@ def _binomial_normal(studies: Studies, pooling: Pooling, model, options: Mapping
     try:
         common = _binomial_normal_fit(model.fit_common(*counts), pooling)
     except NoFiniteMaximum as error:
-        raise NotEstimable(str(error)) from error
+        raise NotEstimable(f"{error}{_exact(counts, pooling.level)}") from error
     likelihood_ratio = _test("likelihood_ratio_q", model.likelihood_ratio_q(*counts))
     try:
         fit = model.fit_random(*counts, **options)
@@ -276,6 +277,15 @@ def _binomial_normal(studies: Studies, pooling: Pooling, model, options: Mapping
     )
     tests = [_test("wald_q", model.wald_q(*counts)), likelihood_ratio]
     return BothModels(common, random, _count_spread(fit.tau2, tests, studies.vi, pooling))
+
+
+def _exact(counts, level: float) -> str:
+    """The interval that a common odds ratio has where it has no estimate, for the reader."""
+    found = exact_odds_ratio.exact_interval(*counts, level)
+    if (found.low, found.high) == (0, np.inf):
+        return ""
+    high = "infinity" if found.high == np.inf else f"{found.high:.3g}"
+    return f"; exact {100 * level:g}% interval of a common odds ratio: {found.low:.3g} to {high}"
 
 
 def _binomial_normal_fit(fit: binomial_normal.BinomialNormal, pooling: Pooling) -> Fitted:
