@@ -46,12 +46,13 @@ def write_docx(supplement: Supplement, output: str | Path) -> None:
 
 
 def _same_time(archive: bytes) -> bytes:
-    """The archive with one date for all of its members."""
+    """The archive with one date for all of its members; images are packed already."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(packed, "w") as new:
         for name in old.namelist():
             member = zipfile.ZipInfo(name, CREATED.timetuple()[:6])
-            member.compress_type = zipfile.ZIP_DEFLATED
+            packing = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            member.compress_type = packing
             new.writestr(member, old.read(name))
     return packed.getvalue()
 
@@ -221,6 +222,8 @@ class _WordTable:
         heads = 2 if self.grouped else 1
         self.grid = document.add_table(heads + len(table.rows), len(table.columns))
         self.heads = heads
+        # To look a style up by its name takes longer than to write its cell.
+        self.cell_style = document.styles["Forestry cell"].style_id
         self.size = 7 if table.landscape or len(table.columns) > 8 else 7.5
         letter = LETTER * self.size * MM_PER_POINT
         widths = shared_width(column_needs(table), width_mm / letter, 2 * CELL_MARGIN_MM / letter)
@@ -291,7 +294,7 @@ class _WordTable:
         from docx.shared import Pt, RGBColor
 
         paragraph = cell.paragraphs[0]
-        paragraph.style = "Forestry cell"
+        paragraph._p.style = self.cell_style
         paragraph.alignment = WD_ALIGN_PARAGRAPH[align.upper()]
         paragraph.paragraph_format.keep_with_next = keep or None
         run = paragraph.add_run(text)
