@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from forestry.diagnostics import InfluenceRow
 from forestry.figures.baujat import draw_baujat
 from forestry.figures.baujat_layout import BaujatSettings, baujat, baujat_layout
 from forestry.figures.bubble import draw_bubble
@@ -24,6 +23,7 @@ from forestry.figures.labels import Anchor, Box, beside, place_labels
 from forestry.figures.save import save_figure
 from forestry.influence import influence
 from forestry.metaregression import Categorical, design_matrix, meta_regression
+from forestry.results import InfluenceRow
 from forestry.scales import to_display
 
 REFERENCE = json.loads(

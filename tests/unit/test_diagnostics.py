@@ -20,7 +20,6 @@ from pooling_examples import (
 
 from forestry import bias
 from forestry.diagnostics import (
-    InfluenceRow,
     TrimAndFillRow,
     bias_rows,
     included,
@@ -32,7 +31,7 @@ from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.jobs.statistics import bias_settings, influence_settings, trim_and_fill_settings
 from forestry.records import read_records, write_records
-from forestry.results import BiasRecord
+from forestry.results import BiasRecord, InfluenceRow
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import trim_and_fill
 

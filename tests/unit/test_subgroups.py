@@ -25,8 +25,10 @@ from forestry.jobs.statistics import subgroup_effects_settings, subgroup_setting
 from forestry.models import Pooling
 from forestry.pool import left_out
 from forestry.records import read_records, write_records
+from forestry.results import SubgroupTest
 from forestry.rows import read_table
-from forestry.subgroups import SubgroupTest, differences, in_step, pool_steps
+from forestry.subgroup_steps import differences, in_step
+from forestry.subgroups import pool_steps
 
 CLOSED = 1e-11  # closed forms, and REML, which both programs take to the last digits
 BCG = ROOT / "reviews/bcg"

@@ -5,7 +5,6 @@ import sys
 sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.diagnostics import (
-    InfluenceRow,
     TrimAndFillRow,
     bias_rows,
     influence_rows,
@@ -14,7 +13,14 @@ from forestry.diagnostics import (
 from forestry.effects import study_effects
 from forestry.pool import pool_outcome
 from forestry.records import write_records
-from forestry.results import BiasRecord, Estimate, HeterogeneityTest, StudyEffect, Weight
+from forestry.results import (
+    BiasRecord,
+    Estimate,
+    HeterogeneityTest,
+    InfluenceRow,
+    StudyEffect,
+    Weight,
+)
 from forestry.rows import read_rows
 
 settings = snakemake.params.settings

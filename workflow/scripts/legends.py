@@ -7,8 +7,7 @@ sys.stderr = open(snakemake.log[0], "w")
 from forestry.captions import write_captions
 from forestry.legend_rows import Results, figure_legends
 from forestry.records import read_records, write_records
-from forestry.results import Estimate, FigureLegend, StudyEffect, Weight
-from forestry.subgroups import SubgroupTest
+from forestry.results import Estimate, FigureLegend, StudyEffect, SubgroupTest, Weight
 
 
 def effects_of(outcomes, paths):

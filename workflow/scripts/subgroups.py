@@ -6,9 +6,9 @@ sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.effects import study_effects
 from forestry.records import write_records
-from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
+from forestry.results import Estimate, HeterogeneityTest, StudyEffect, SubgroupTest, Weight
 from forestry.rows import read_rows
-from forestry.subgroups import SubgroupTest, pool_steps
+from forestry.subgroups import pool_steps
 
 settings = snakemake.params.settings
 rows = read_rows(snakemake.input.sheet, snakemake.input.solved)

@@ -18,39 +18,9 @@ from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
 from forestry.outliers import interval_of, tau2_method_of
-from forestry.results import BiasRecord, StudyEffect, Weight
+from forestry.results import BiasRecord, InfluenceRow, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import TrimAndFill, trim_and_fill
-
-
-@dataclass(frozen=True)
-class InfluenceRow:
-    """A study's influence on an outcome: a row of ``influence.csv``.
-
-    Viechtbauer and Cheung 2010, on the scale of analysis; `*_deleted` is the result without
-    the study, the estimate and its interval on the display scale, I2 (0-1) on the basis that
-    the pooling names. `hat` and `weight` are shares (0-1). Two studies or more are needed.
-    """
-
-    outcome: str
-    variant: str
-    study_id: str
-    k: int
-    tau2_method: str
-    rstudent: float
-    dffits: float
-    cook_distance: float
-    cov_ratio: float
-    tau2_deleted: float
-    q_deleted: float
-    hat: float
-    weight: float
-    dfbetas: float
-    influential: bool
-    estimate_deleted: float
-    ci_low_deleted: float
-    ci_high_deleted: float
-    i2_deleted: float
 
 
 def influence_rows(

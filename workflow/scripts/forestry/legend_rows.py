@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from forestry.figures.prisma_flow import PrismaFlow
 from forestry.legends import Plot, legend
-from forestry.results import Estimate, FigureLegend, StudyEffect, Weight
-from forestry.subgroups import SubgroupTest, differences, in_step
+from forestry.results import Estimate, FigureLegend, StudyEffect, SubgroupTest, Weight
+from forestry.subgroup_steps import differences, in_step
 
 
 @dataclass(frozen=True)

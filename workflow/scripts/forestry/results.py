@@ -147,6 +147,64 @@ class BiasRecord:
 
 
 @dataclass(frozen=True)
+class InfluenceRow:
+    """A study's influence on an outcome: a row of ``influence.csv``.
+
+    Viechtbauer and Cheung 2010, on the scale of analysis; `*_deleted` is the result without
+    the study, the estimate and its interval on the display scale, I2 (0-1) on the basis that
+    the pooling names. `hat` and `weight` are shares (0-1). Two studies or more are needed.
+    """
+
+    outcome: str
+    variant: str
+    study_id: str
+    k: int
+    tau2_method: str
+    rstudent: float
+    dffits: float
+    cook_distance: float
+    cov_ratio: float
+    tau2_deleted: float
+    q_deleted: float
+    hat: float
+    weight: float
+    dfbetas: float
+    influential: bool
+    estimate_deleted: float
+    ci_low_deleted: float
+    ci_high_deleted: float
+    i2_deleted: float
+
+
+@dataclass(frozen=True)
+class SubgroupTest:
+    """A test of a subgroup step: a row of ``subgroups.csv``.
+
+    Tests, `statistic` being Q on `df`:
+
+    - ``between``: of equal group means, those of the groups' random effects as pooled, each
+      with its own tau2 (what a review should report as its test for subgroup differences);
+    - ``between_common_tau2``: the same with one tau2 for all groups (a mixed model's QM);
+    - ``between_common_effect``, ``within``, ``total``: the parts of Cochran's Q, and Q
+      itself. ``total`` is heterogeneity, never a test for subgroup differences.
+
+    All but the first are of the studies' effects by inverse variance, whatever the pooling.
+    """
+
+    outcome: str
+    variant: str  # the step
+    by: str
+    within: str
+    test: str
+    k: int
+    groups: int
+    statistic: float | None
+    df: int | None
+    p_value: float | None
+    note: str
+
+
+@dataclass(frozen=True)
 class FigureLegend:
     """A figure's legend: a row of ``legends.csv``."""
 

@@ -22,35 +22,7 @@ from forestry.heterogeneity import (
 from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
 from forestry.pool import Part, Pooled, joined, left_out, pool_part
-from forestry.results import HeterogeneityTest, StudyEffect, Weight
-
-
-@dataclass(frozen=True)
-class SubgroupTest:
-    """A test of a subgroup step: a row of ``subgroups.csv``.
-
-    Tests, `statistic` being Q on `df`:
-
-    - ``between``: of equal group means, those of the groups' random effects as pooled, each
-      with its own tau2 (what a review should report as its test for subgroup differences);
-    - ``between_common_tau2``: the same with one tau2 for all groups (a mixed model's QM);
-    - ``between_common_effect``, ``within``, ``total``: the parts of Cochran's Q, and Q
-      itself. ``total`` is heterogeneity, never a test for subgroup differences.
-
-    All but the first are of the studies' effects by inverse variance, whatever the pooling.
-    """
-
-    outcome: str
-    variant: str  # the step
-    by: str
-    within: str
-    test: str
-    k: int
-    groups: int
-    statistic: float | None
-    df: int | None
-    p_value: float | None
-    note: str
+from forestry.results import StudyEffect, SubgroupTest
 
 
 @dataclass(frozen=True)
@@ -75,31 +47,6 @@ def pool_steps(effects: Sequence[StudyEffect], settings: Mapping) -> Subgroups:
     return Subgroups(
         joined([pooled for pooled, _ in steps]), tuple(test for _, tests in steps for test in tests)
     )
-
-
-def in_step(
-    effects: Sequence[StudyEffect], weights: Sequence[Weight], outcome: str, step: str
-) -> list[StudyEffect]:
-    """The studies of a step, pooled or not: those that have left the chain before are not."""
-    here = {row.study_id for row in weights if (row.outcome, row.variant) == (outcome, step)}
-    return [effect for effect in effects if effect.study_id in here]
-
-
-def differences(tests: Sequence[SubgroupTest], step: str) -> HeterogeneityTest | None:
-    """The test for subgroup differences of a step; None where it could not be made."""
-    for test in tests:
-        if test.variant == step and test.test == "between" and test.statistic is not None:
-            return HeterogeneityTest(
-                outcome=test.outcome,
-                variant=step,
-                group="",
-                test="between",
-                k=test.k,
-                statistic=test.statistic,
-                df=test.df,
-                p_value=test.p_value,
-            )
-    return None
 
 
 def _step(effects, reasons, step, outcome, pooling) -> tuple[Pooled, tuple[SubgroupTest, ...]]:

@@ -11,12 +11,11 @@ from math import sqrt
 
 from scipy.special import chdtri
 
-from forestry.diagnostics import InfluenceRow
 from forestry.figures.chart_axis import ChartAxis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import DOUBLE_COLUMN_MM, ForestSettings
 from forestry.influence import COMMON
-from forestry.results import StudyEffect, Weight
+from forestry.results import InfluenceRow, StudyEffect, Weight
 from forestry.tau2 import tau2
 
 OUTLIER = 1.96

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from forestry.records import read_records
-from forestry.results import Estimate, StudyEffect, Weight
+from forestry.results import Estimate, InfluenceRow, StudyEffect, SubgroupTest, Weight
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ def _subgroup_forest(settings: Mapping, tables: Tables) -> Figure:
     from forestry.figures.forest import draw_forest
     from forestry.figures.forest_layout import forest_layout
     from forestry.figures.settings import ForestSettings
-    from forestry.subgroups import SubgroupTest, differences, in_step
+    from forestry.subgroup_steps import differences, in_step
 
     shown = ForestSettings.from_mapping(settings)
     effects = read_records(tables["subgroup_effects"], StudyEffect)
@@ -60,7 +60,6 @@ def _subgroup_forest(settings: Mapping, tables: Tables) -> Figure:
 
 
 def _funnel(settings: Mapping, tables: Tables) -> Figure:
-    from forestry.diagnostics import points_to_add
     from forestry.figures.funnel import draw_funnel
     from forestry.figures.funnel_layout import FunnelSettings, funnel_layout
 
@@ -71,13 +70,21 @@ def _funnel(settings: Mapping, tables: Tables) -> Figure:
         read_records(tables["estimates"], Estimate),
         weights,
         FunnelSettings.from_mapping(settings["plot"]),
-        points_to_add(effects, weights, settings["filling"]),
+        _added(effects, weights, settings["filling"]),
     )
     return draw_funnel(layout)
 
 
+def _added(effects: list[StudyEffect], weights: list[Weight], filling: Mapping):
+    """The points that trim and fill adds to a funnel plot, where they are asked for."""
+    if not filling["in_funnels"]:
+        return None
+    from forestry.diagnostics import points_to_add
+
+    return points_to_add(effects, weights, filling)
+
+
 def _influence(settings: Mapping, tables: Tables) -> Figure:
-    from forestry.diagnostics import InfluenceRow
     from forestry.figures.influence_layout import InfluenceSettings, influence_layout
     from forestry.figures.influence_plot import draw_influence
 
