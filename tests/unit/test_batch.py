@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forestry import tau2_batch as module
-from forestry.batch import BatchFit, fit_random_batch, pool_batch, tau2_batch
+from forestry.batch import BatchFit, fit_random_batch, tau2_batch
 from forestry.checks import NotConverged
 from forestry.heterogeneity import heterogeneity
 from forestry.intervals import INTERVALS
@@ -104,14 +104,6 @@ def test_i2_is_on_the_basis_asked_for():
     assert by_q.i2 == pytest.approx(np.maximum(0, 1 - 12 / by_q.q), rel=1e-14)
     by_tau2 = fit_random_batch(yi, vi, "DL", samples, i2_basis="tau2")
     assert by_tau2.i2 == pytest.approx(by_q.i2, abs=1e-12)  # one and the same for DL
-
-
-def test_a_study_may_count_in_part():
-    yi, vi = DATA["bcg"]
-    halves = pool_batch(yi, vi, 0.3, multiplicity=np.full(13, 0.5))
-    whole = pool_batch(yi, vi, 0.3)
-    assert halves.estimate == pytest.approx(whole.estimate, rel=1e-14)
-    assert halves.se**2 == pytest.approx(2 * whole.se**2, rel=1e-14)
 
 
 studies = st.lists(
@@ -209,6 +201,8 @@ def test_what_cannot_be_pooled_is_an_error():
         tau2_batch(yi, vi, "DL", -np.ones(13))
     with pytest.raises(ValueError, match="multiplicity"):
         tau2_batch(yi, vi, "DL", np.full(13, np.nan))
+    with pytest.raises(ValueError, match="multiplicity"):
+        tau2_batch(yi, vi, "DL", np.full(13, 0.5))
     with pytest.raises(ValueError, match="without studies"):
         tau2_batch(yi, vi, "DL", np.zeros((2, 13)))
     with pytest.raises(ValueError, match="without studies"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scipy.stats import norm
 from scipy.stats import t as t_of
 
 from forestry import tau2 as tau2_module
+from forestry.batch import tau2_batch
 from forestry.checks import NotConverged
 from forestry.intervals import INTERVALS, PREDICTIONS
 from forestry.inverse_variance import fit_common, fit_random
@@ -405,6 +407,59 @@ def test_variances_may_span_many_decades(method):
     if method == "PM":
         q = (yi - yi.mean()) @ projection(vi, found.estimate) @ (yi - yi.mean())
         assert q == pytest.approx(4, rel=1e-9)
+
+
+# One study with nearly all the weight, two such, and none.
+UNEQUAL = {
+    "one": ([0.3, -0.4, 1.2, 0.1, 0.9], [1e-12, 0.1, 0.3, 1.0, 0.02]),
+    "decades": ([0.3, -0.4, 1.2, 0.1, 0.9], [1e-12, 1e12, 1e-6, 1.0, 0.01]),
+    "two": ([0.3, 0.300001, 1.2, -0.7], [1e-12, 2e-12, 0.4, 0.1]),
+    "none": ([0.3, -0.4, 1.2, 0.1, 0.9], [0.3, 0.1, 0.3, 1.0, 0.2]),
+}
+
+
+def exact_sums(yi, vi, t):
+    """y'Py, y'PPy, tr P and tr PP in fractions: no rounding at all."""
+    y, w = [Fraction(value) for value in yi], [1 / (Fraction(v) + Fraction(t)) for v in vi]
+    total, k = sum(w), range(len(w))
+    p = [[w[i] * (i == j) - w[i] * w[j] / total for j in k] for i in k]
+    r = [sum(p[i][j] * y[j] for j in k) for i in k]
+    traces = sum(p[i][i] for i in k), sum(p[i][j] ** 2 for i in k for j in k)
+    return sum(a * b for a, b in zip(r, y, strict=True)), sum(a * a for a in r), *traces
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_no_digit_is_lost_where_one_study_has_all_the_weight(name):
+    """The score in exact arithmetic changes its sign at the estimate; its information too."""
+    yi, vi = UNEQUAL[name]
+    found = tau2(yi, vi, "REML")
+    assert (found.estimate == 0) == (name == "two")  # of two alike, precise studies
+    for side, sign in ((1 - 1e-12, 1), (1 + 1e-12, -1)):
+        _, ypp, trace_p, _ = exact_sums(yi, vi, found.estimate * side)
+        assert (ypp - trace_p) * (sign if found.estimate else -1) > 0
+    *_, trace_pp = exact_sums(yi, vi, found.estimate)
+    assert found.se == pytest.approx(np.sqrt(2 / float(trace_pp)), rel=1e-13)
+    q, _, trace_p, _ = exact_sums(yi, vi, 0.0)
+    closed = float(max(0, (q - len(yi) + 1) / trace_p))
+    assert tau2(yi, vi, "DL").estimate == pytest.approx(closed, rel=1e-13)
+    solved = tau2(yi, vi, "PM").estimate
+    assert float(exact_sums(yi, vi, solved)[0]) == pytest.approx(len(yi) - 1, rel=1e-12)
+    for method in ("REML", "DL", "PM"):
+        alone = tau2(yi, vi, method).estimate
+        assert tau2_batch(yi, vi, method)[0] == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_the_se_of_a_quadratic_form_loses_no_digit(name):
+    yi, vi = UNEQUAL[name]
+    found, k = tau2(yi, vi, "DL"), range(len(vi))
+    w = [1 / Fraction(v) for v in vi]
+    total = sum(w)
+    a = [[w[i] * (i == j) - w[i] * w[j] / total for j in k] for i in k]
+    m = [Fraction(v) + Fraction(found.estimate) for v in vi]
+    trace = sum(a[i][j] ** 2 * m[i] * m[j] for i in k for j in k)
+    c = float(sum(a[i][i] for i in k))
+    assert found.se == pytest.approx(np.sqrt(2 * float(trace)) / c, rel=1e-13)
 
 
 @pytest.mark.parametrize("method", TAU2_METHODS)

@@ -109,15 +109,14 @@ def _fit(data: DataSets, tau2_method: str, interval: str, level: float, i2_basis
     t = np.where(converged, t, np.nan)
     pooled = _pool(data, t, interval, level)
     half = critical_value("t", pooled.df, level) * pooled.se
-    fixed = Weighted(data, np.zeros(1))
-    q = np.broadcast_to(fixed.q, data.rows)
+    q = np.broadcast_to(data.fixed.q, data.rows)
     return BatchFit(
         estimate=pooled.estimate,
         se=pooled.se,
         ci_low=pooled.estimate - half,
         ci_high=pooled.estimate + half,
         tau2=t,
-        i2=_i2_of_q(q, data) if i2_basis == "q" else _i2_of_tau2(t, fixed, data),
+        i2=_i2_of_q(q, data) if i2_basis == "q" else _i2_of_tau2(t, data),
         q=q,
         k=pooled.k,
         converged=converged,
@@ -130,9 +129,9 @@ def _i2_of_q(q: np.ndarray, data: DataSets) -> np.ndarray:
     return np.where(found, 1 - data.df / np.where(found, q, 1.0), 0.0)
 
 
-def _i2_of_tau2(t: np.ndarray, fixed: Weighted, data: DataSets) -> np.ndarray:
+def _i2_of_tau2(t: np.ndarray, data: DataSets) -> np.ndarray:
     several = data.df > 0
-    typical = data.df / np.where(several, fixed.trace_p, 1.0)
+    typical = data.df / np.where(several, data.fixed.trace_p, 1.0)
     return np.where(several, t / np.where(several, t + typical, 1.0), 0.0)
 
 

@@ -21,7 +21,6 @@ from numpy.typing import ArrayLike
 
 from forestry.checks import NotConverged, check_choice, checked_studies
 from forestry.weighted_sums import (
-    Part,
     Parts,
     degrees,
     largest_variance,
@@ -80,8 +79,9 @@ def tau2_from_q(q: float, vi: ArrayLike) -> float:
 
     With Q about the Mantel-Haenszel mean this is the estimate of RevMan 5 and of R's meta.
     """
-    _, vi = checked_studies(np.zeros(np.size(vi)), vi, least=2)
-    return max(0.0, float((q - (vi.size - 1)) / traces([Part(np.zeros(vi.size), vi)], 0.0)[0]))
+    none, vi = checked_studies(np.zeros(np.size(vi)), vi, least=2)
+    trace_p = traces(parts_of(none, vi, None), 0.0)[0]
+    return max(0.0, float((q - (vi.size - 1)) / trace_p))
 
 
 def generalised_q(
@@ -152,7 +152,7 @@ def _sidik_jonkman(parts: Parts) -> float:
 
 def _total_variance(parts: Parts) -> float:
     """Variance of the estimates about the mean of all, of whatever group."""
-    return sum(float(part.y @ part.y) for part in parts) / studies(parts)
+    return sum(float(((part.y + part.offset) ** 2).sum()) for part in parts) / studies(parts)
 
 
 def _paule_mandel(parts: Parts) -> float:
@@ -304,9 +304,13 @@ def _sidik_jonkman_se(parts: Parts, estimate: float) -> float:
 
 def _quadratic_form_se(parts: Parts, estimate: float, weights, c: float) -> float:
     trace = 0.0
-    for (_, v), w in zip(parts, weights, strict=True):
-        wt, s1 = w * (v + estimate), w.sum()
-        trace += wt @ wt - 2 * ((w * wt) @ wt) / s1 + ((w @ wt) / s1) ** 2
+    for (_, v, _), w in zip(parts, weights, strict=True):
+        total, s1, others = v + estimate, w.sum(), w[1:].sum()
+        diagonal = w * np.concatenate([[others], s1 - w[1:]]) / s1 * total
+        beside = w * w * total / s1
+        rest = beside[1:]
+        crossed = 2 * beside[0] * rest.sum() + rest.sum() ** 2 - rest @ rest
+        trace += diagonal @ diagonal + crossed
     return np.sqrt(2 * trace) / c
 
 

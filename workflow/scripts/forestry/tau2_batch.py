@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,7 @@ from forestry.tau2 import (
     parabola_vertex,
     scan_points,
 )
+from forestry.weighted_sums import projection_traces
 
 _SLAB = 2**15  # numbers in an array of some rows, so that those in use stay in the cache
 
@@ -52,17 +54,21 @@ def tau2_batch(
 
 @dataclass(frozen=True)
 class DataSets:
-    """Estimates less `centre` (for precision), variances and multiplicities: (B, k) or (1, k).
+    """B data sets, as arrays (B, k) and (B,), or (1, k) and (1,) where all rows are alike.
 
-    `smallest` and `largest` variance are (B,) or (1,), of all studies that the rows hold,
-    drawn or not, so that rows with the same studies are scanned at the same points.
+    As in `weighted_sums.Part`, a study of the smallest variance that a row has is set apart:
+    `y` are the estimates less its own, which is `centre`; `v` are all variances, `apart` is
+    its; `others` are the multiplicities without one of it. `smallest` and `largest` are of all
+    variances that the row holds, of studies drawn or not, so that rows with the same studies
+    are scanned at the same points.
     """
 
-    y: np.ndarray
+    y: np.ndarray  # (B, k)
     v: np.ndarray
-    m: np.ndarray
-    centre: np.ndarray
-    k: np.ndarray  # (B,)
+    others: np.ndarray
+    apart: np.ndarray
+    centre: np.ndarray  # (B,)
+    k: np.ndarray  # (B,), with multiplicities
     smallest: np.ndarray
     largest: np.ndarray
 
@@ -74,6 +80,11 @@ class DataSets:
     def df(self) -> np.ndarray:
         return self.k - 1
 
+    @cached_property
+    def fixed(self) -> Weighted:
+        """The sums at tau2 = 0, which several results need."""
+        return Weighted(self, np.zeros(1))
+
     def take(self, rows: np.ndarray | slice) -> DataSets:
         """Some of the rows; what all share stays as it is."""
         return DataSets(*(self._take(getattr(self, f.name), rows) for f in fields(self)))
@@ -82,29 +93,47 @@ class DataSets:
         return values[rows] if values.shape[0] == self.rows else values
 
 
-def hold(yi, vi, multiplicity) -> DataSets:
+def hold(yi: ArrayLike, vi: ArrayLike, multiplicity: ArrayLike | None) -> DataSets:
+    """Estimates, variances and whole multiplicities, (k,) or (B, k), broadcast together.
+
+    Raises ValueError for values that cannot be pooled and a row without studies.
+    """
     y, v = (np.atleast_2d(np.asarray(values, dtype=float)) for values in (yi, vi))
     if y.shape[1] == 0:
         raise ValueError("a data set without studies cannot be pooled")
     check_values(y, v)
     m = np.ones(v.shape[1:]) if multiplicity is None else np.asarray(multiplicity, dtype=float)
     m = np.atleast_2d(m)
-    rows, _ = np.broadcast_shapes(y.shape, v.shape, m.shape)
-    if not 0 <= m.min() <= m.max() < np.inf:  # of a NaN, each comparison fails
-        raise ValueError("a multiplicity is missing, not finite or negative")
-    k = m.sum(axis=1)
+    if not 0 <= m.min() <= m.max() < np.inf or (m != np.floor(m)).any():  # NaN compares false
+        raise ValueError("a multiplicity is missing, not whole or negative")
+    k = _dot(m)
     if not k.min() > 0:
         raise ValueError("a data set without studies cannot be pooled")
-    centre = y.mean(axis=1)
+    first = _first_drawn(m, v)[:, None]
+    others = np.broadcast_to(m, (first.size, m.shape[1])).copy()
+    np.put_along_axis(others, first, np.take_along_axis(others, first, 1) - 1, 1)
+    rows, width = np.broadcast_shapes(y.shape, others.shape)
+    centre = np.take_along_axis(
+        np.broadcast_to(y, (rows, width)), np.broadcast_to(first, (rows, 1)), 1
+    )
     return DataSets(
-        y=y - centre[:, None],
+        y=y - centre,
         v=v,
-        m=m,
-        centre=centre,
+        others=others,
+        apart=np.take_along_axis(np.broadcast_to(v, others.shape), first, 1)[:, 0],
+        centre=centre[:, 0],
         k=np.broadcast_to(k, rows),
         smallest=v.min(axis=1),
         largest=v.max(axis=1),
     )
+
+
+def _first_drawn(m: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The study of the smallest variance that each row has, (B,) or (1,)."""
+    if v.shape[0] > 1:
+        return np.where(m > 0, v, np.inf).argmin(axis=1)
+    order = v[0].argsort()
+    return order[(m[:, order] > 0).argmax(axis=1)]
 
 
 def slabs(data: DataSets) -> Iterator[DataSets]:
@@ -117,49 +146,53 @@ def slabs(data: DataSets) -> Iterator[DataSets]:
 
 
 class Weighted:
-    """With r = P y: q = y'Py, ypp = r'r, yppp = r'Pr; trace_p and trace_pp those of P and P^2."""
+    """With r = P y: q = y'Py, ypp = r'r, yppp = r'Pr, and the traces of P and P^2."""
 
     def __init__(self, data: DataSets, t: np.ndarray):
-        self._m, self.total = data.m, data.v + t[:, None]
-        self._w = 1 / self.total
-        self._mw = data.m * self._w
-        self.s1 = self._mw.sum(axis=1)
+        self._data, self._t = data, t
+        self._w = 1 / (data.v + t[:, None])
+        self._mw = data.others * self._w
+        self._first, self._r1 = 1 / (data.apart + t), _dot(self._mw)
+        self.s1 = self._first + self._r1
         self.mean = _dot(self._mw, data.y) / self.s1
         self._residual = data.y - self.mean[:, None]
 
-    @property
+    @cached_property
     def q(self) -> np.ndarray:
-        return _dot(self._mw, self._residual, self._residual)
+        return _dot(self._mw, self._residual, self._residual) + self._first * self.mean**2
 
     @property
     def q_and_ypp(self) -> tuple[np.ndarray, np.ndarray]:
         weighted = self._mw * self._residual
-        return _dot(weighted, self._residual), _dot(weighted, self._w, self._residual)
-
-    @property
-    def s2(self) -> np.ndarray:
-        return _dot(self._mw, self._w)
+        q = _dot(weighted, self._residual) + self._first * self.mean**2
+        return q, _dot(weighted, self._w, self._residual) + (self._first * self.mean) ** 2
 
     @property
     def trace_p(self) -> np.ndarray:
-        return self.s1 - self.s2 / self.s1
+        return projection_traces(self._first, self.s1, self._r1, self._r2, 0.0)[0]
+
+    @property
+    def _r2(self) -> np.ndarray:
+        return _dot(self._mw, self._w)
 
     def scores(self, restricted: bool) -> tuple[np.ndarray, np.ndarray]:
         """Twice the score of t, and its slope downwards: not positive where not concave."""
-        r = self._w * self._residual
-        mr, wr = self._m * r, self._w * r
-        ypp = _dot(mr, r)
-        yppp = _dot(mr, wr) - _dot(self._mw, r) ** 2 / self.s1
-        first, second = self.s1, self.s2
+        r, first = self._w * self._residual, -self._first * self.mean
+        ypp = _dot(self._data.others, r, r) + first**2
+        r -= first[:, None]
+        wr, r2 = self._mw * r, self._r2
+        yppp = _dot(wr, r) - _dot(wr) ** 2 / self.s1
         if restricted:
-            ratio = self.s2 / self.s1
-            first = self.s1 - ratio
-            second = self.s2 - 2 * _dot(self._mw, self._w, self._w) / self.s1 + ratio**2
-        return ypp - first, 2 * yppp - second
+            r3 = _dot(self._mw, self._w, self._w)
+            expected, slope = projection_traces(self._first, self.s1, self._r1, r2, r3)
+        else:
+            expected, slope = self.s1, self._first**2 + r2
+        return ypp - expected, 2 * yppp - slope
 
     def log_likelihood(self, restricted: bool) -> np.ndarray:
         """Profiled over the means, without the constant; restricted: given the residuals."""
-        terms = _dot(self._m, np.log(self.total)) + self.q
+        totals = np.log(self._data.v + self._t[:, None])
+        terms = _dot(self._data.others, totals) + np.log(self._data.apart + self._t) + self.q
         return -0.5 * (terms + np.log(self.s1) if restricted else terms)
 
 
@@ -193,19 +226,17 @@ def _closed(formula: Callable[[DataSets], np.ndarray]):
 
 @_closed
 def _dersimonian_laird(data: DataSets) -> np.ndarray:
-    at = Weighted(data, np.zeros(1))
-    return (at.q - data.df) / at.trace_p
+    return (data.fixed.q - data.df) / data.fixed.trace_p
 
 
 @_closed
 def _hunter_schmidt(data: DataSets) -> np.ndarray:
-    at = Weighted(data, np.zeros(1))
-    return (at.q - data.k) / at.s1
+    return (data.fixed.q - data.k) / data.fixed.s1
 
 
 @_closed
 def _hedges(data: DataSets) -> np.ndarray:
-    expected = _dot(data.m, data.v) * (1 - 1 / data.k)
+    expected = (_dot(data.others, data.v) + data.apart) * (1 - 1 / data.k)
     return (_squares(data) - expected) / data.df
 
 
@@ -217,8 +248,9 @@ def _sidik_jonkman(data: DataSets) -> np.ndarray:
 
 def _squares(data: DataSets) -> np.ndarray:
     """Sums of squares about the plain means."""
-    residual = data.y - (_dot(data.m, data.y) / data.k)[:, None]
-    return _dot(data.m, residual, residual)
+    mean = _dot(data.others, data.y) / data.k
+    residual = data.y - mean[:, None]
+    return _dot(data.others, residual, residual) + mean**2
 
 
 def _paule_mandel(data: DataSets) -> tuple[np.ndarray, np.ndarray]:
