@@ -28,6 +28,7 @@ from forestry.logistic_mixed import (
     profile_common_interval,
     profile_tau2_interval,
     search,
+    single,
     study_modes,
     typical_variance,
     wald_q,
@@ -359,6 +360,59 @@ def test_slabs_do_not_show(monkeypatch):
     assert same_bytes(parts, whole)
 
 
+@pytest.mark.parametrize("name", ["nielweise2007_treated", "bcg_treated", "hine1989_control"])
+@pytest.mark.parametrize("parametric", [False, True])
+def test_the_numbers_of_a_data_set_do_not_depend_on_the_batch(name, parametric):
+    """To the last bit, for any division of the replicates."""
+    events, total = counts(ALL[name])
+    rng = np.random.default_rng(8)
+    drawn = rng.multinomial(total.size, np.ones(total.size) / total.size, size=120)
+    if parametric:
+        logits = np.log(events.sum() / (total - events).sum()) + 0.5 * rng.normal(size=drawn.shape)
+        drawn = rng.binomial(total, expit(logits))
+
+    def fitted(rows):
+        if parametric:
+            return fit_random_batch(drawn[rows], total)
+        return fit_random_batch(events, total, drawn[rows])
+
+    whole = fitted(np.arange(120))
+    for parts in (7, 40):
+        several = [fitted(rows) for rows in np.array_split(np.arange(120), parts)]
+        for field in dataclasses.fields(whole):
+            joined = np.concatenate([getattr(part, field.name) for part in several])
+            assert joined.tobytes() == getattr(whole, field.name).tobytes()
+
+
+def test_the_higher_of_two_maxima_is_found():
+    """Both programs' descents from one start end at tau = 0, or at the lower hill."""
+    events, total = counts(DATASETS["egger2001_treated"])
+    samples = np.random.default_rng(1).multinomial(events.size, np.ones(16) / 16, size=700)
+    batch = fit_random_batch(events, total, samples)
+    beta, tau = np.meshgrid(np.linspace(-4.5, -2, 51), np.geomspace(0.02, 2, 40))
+    for i in (423, 637, *np.flatnonzero(batch.tau2 == 0)[:10]):
+        x, n = np.repeat(events, samples[i]), np.repeat(total, samples[i])
+        heights = log_likelihood(beta.ravel(), tau.ravel() ** 2, x, n)
+        assert batch.log_likelihood[i] >= heights.max() - 1e-9
+        assert batch.log_likelihood[i] >= fit_common(x, n).log_likelihood - 1e-9
+
+
+def test_score_is_zero_at_every_maximum_of_a_batch():
+    for name in ("pritz1997", "hasselblad1998_no_contact", "article_57_of_59"):
+        events, total = counts(ALL[name])
+        k = events.size
+        samples = np.random.default_rng(9).multinomial(k, np.ones(k) / k, size=200)
+        batch = fit_random_batch(events, total, samples)
+        known, inner = batch.converged, batch.converged & (batch.tau2 > 0)
+        assert (known == batch.finite).all() and known.sum() > 150
+        assert np.abs(batch.score[known]).max() < 1e-6
+        for i in np.flatnonzero(inner)[:5]:
+            x, n = np.repeat(events, samples[i]), np.repeat(total, samples[i])
+            at = np.array([batch.beta[i], np.sqrt(batch.tau2[i])])
+            found = slopes(lambda b, t, x=x, n=n: log_likelihood(b, t**2, x, n)[0], at)
+            assert found == pytest.approx(0, abs=1e-7)
+
+
 def test_batch_flags_what_has_no_maximum():
     events = [[0, 0, 0], [5, 6, 7], [0, 6, 0], [1, 2, 3]]
     batch = fit_random_batch(events, [5, 6, 7])
@@ -436,6 +490,41 @@ def test_thousands_of_studies():
     assert fit.tau2 == pytest.approx(0.36, abs=0.04)
 
 
+def test_studies_of_all_sizes_have_a_maximum_or_an_error():
+    """From one participant to 10^7, events rare, common or the rule; never a warning."""
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(400):
+        k = rng.integers(2, 9)
+        total = np.floor(10 ** rng.uniform(0, 7, k)).astype(int)
+        events = np.round(total * rng.random(k) * rng.choice([0, 1, 1, 0.1], k)).astype(int)
+        if not ((events > 0) & (events < total)).any():
+            continue
+        fit = fit_random(events, total)
+        swapped = fit_random(total - events, total)
+        assert fit.converged and np.abs(fit.score).max() < 1e-5
+        assert fit.log_likelihood >= fit_common(events, total).log_likelihood - rounding(total)
+        if fit.tau2 < 9:  # beyond, the approximation may have several maxima
+            found += 1
+            assert swapped.beta == pytest.approx(-fit.beta, abs=1e-6 * fit.se)
+    assert found > 50
+
+
+def test_more_nodes_settle_where_tau_is_large():
+    """Of studies at either end, what few nodes leave out shrinks with their number."""
+    data = [0, 1, 30, 29, 0, 30, 15], [30] * 7
+    found = [fit_random(*data, nodes=nodes) for nodes in (7, 25, 61, 121)]
+    apart = np.abs(np.diff([fit.log_likelihood for fit in found]))
+    assert apart[0] > apart[1] > apart[2] and apart[2] < 1e-3
+    assert all(fit.converged and fit.tau2 > 4 for fit in found)
+
+
+def test_one_study_in_a_batch_has_no_heterogeneity():
+    batch = fit_random_batch([[3], [7]], [[10], [20]])
+    assert batch.converged.all() and (batch.tau2 == 0).all() and batch.k.tolist() == [1, 1]
+    assert batch.beta == pytest.approx(np.log([3 / 7, 7 / 13]), rel=1e-13)
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 
@@ -495,7 +584,8 @@ def test_common_of_one_study_and_its_refusals():
 
 
 def test_a_search_cut_short_is_not_passed_off(monkeypatch):
-    monkeypatch.setattr(search, "NEWTON_STEPS", 1)
+    for module in (search, single):
+        monkeypatch.setattr(module, "NEWTON_STEPS", 1)
     data = counts(DATASETS["pritz1997"])
     with pytest.raises(NotConverged):
         fit_random(*data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,7 @@ from forestry.logistic_mixed.counts import (
 )
 from forestry.logistic_mixed.likelihood import Rule, evaluate, rule_of
 from forestry.logistic_mixed.search import Best, maximise
+from forestry.logistic_mixed.single import maximum_of
 
 _BLOCK = 2**18  # studies of data sets that are worked on at once
 
@@ -72,17 +74,7 @@ def fit_common(events: ArrayLike, total: ArrayLike) -> LogisticFit:
     """
     counts = counts_of(events, total)
     refuse_all_or_none(counts)
-    common = common_of(counts)
-    return LogisticFit(
-        beta=float(common.beta[0]),
-        se=float(common.se[0]),
-        tau2=0.0,
-        log_likelihood=float(common.log_likelihood[0] + counts.constant[0]),
-        converged=True,
-        iterations=0,
-        score=(0.0, 0.0),
-        k=counts.x.size,
-    )
+    return _common_fit(counts, common_of(counts))
 
 
 def fit_random(events: ArrayLike, total: ArrayLike, nodes: int = 7) -> LogisticFit:
@@ -100,11 +92,37 @@ def fit_random(events: ArrayLike, total: ArrayLike, nodes: int = 7) -> LogisticF
     and nodes below 1; NoFiniteMaximum without events, with nothing else, and where no study
     has both (the likelihood then rises, or is flat, towards an infinite tau); NotConverged.
     """
-    batch = _fit(several(events, total), rule_of(nodes))
-    if not batch.converged[0]:
+    counts = several(events, total)
+    common = common_of(counts)
+    found = maximum_of(counts, common, rule_of(nodes))
+    if not found.converged:
         raise NotConverged("the random-intercept logistic likelihood was not maximised")
-    values = {f.name: getattr(batch, f.name)[0].tolist() for f in fields(LogisticFit)}
-    return LogisticFit(**values | {"score": tuple(values["score"])})
+    if found.zero:
+        return _common_fit(counts, common)
+    a, b, c = (-value for value in found.hessian)
+    return LogisticFit(
+        beta=found.beta,
+        se=sqrt(c / (a * c - b * b)),
+        tau2=found.tau**2,
+        log_likelihood=found.log_likelihood + float(counts.constant[0]),
+        converged=True,
+        iterations=found.iterations,
+        score=tuple(found.gradient),
+        k=counts.x.size,
+    )
+
+
+def _common_fit(counts: Counts, common: Common) -> LogisticFit:
+    return LogisticFit(
+        beta=float(common.beta[0]),
+        se=float(common.se[0]),
+        tau2=0.0,
+        log_likelihood=float(common.log_likelihood[0] + counts.constant[0]),
+        converged=True,
+        iterations=0,
+        score=(0.0, 0.0),
+        k=counts.x.size,
+    )
 
 
 def fit_random_batch(

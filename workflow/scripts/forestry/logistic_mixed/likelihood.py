@@ -18,6 +18,7 @@ from forestry.logistic_mixed.counts import Counts
 _MODE_STEPS = 200
 _HALLEY_STEPS = 30  # at most, of these
 _SLAB = 2**14  # numbers in an array over nodes, at once: such arrays stay in the cache
+_WILD = 50.0  # a guess at a mode is no guess where its logit is beyond this and beta
 _STEEPEST = 700.0  # logits are held within, as exp does not reach further
 
 
@@ -76,6 +77,9 @@ def mode_of(x, y, beta, tau, u) -> Mode:
     the company it is in.
     """
     n, tau2 = x + y, tau * tau
+    wild = np.abs(tau * u) > _WILD + np.abs(beta)
+    if wild.any():
+        u = np.where(wild, mode_guess(x, y, beta, tau), u)
     # In posterior variances; rounding of the logit, a sum with beta, is felt sqrt(n) / 2 times.
     enough = (1e-12 + 1e-15 * np.sqrt(n) * (4 + np.abs(beta))) ** 2
     for taken in range(_MODE_STEPS):

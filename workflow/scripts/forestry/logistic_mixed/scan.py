@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
-from forestry.logistic_mixed.likelihood import Rule, in_slabs
+from forestry.logistic_mixed.likelihood import Rule, evaluate, in_slabs
 
 _LARGEST = 8.0  # far above what proportions vary by, on the logit scale
 _RATIO = 2.0  # of each tau to the next
 _AT_ONCE = 2**13  # studies times tau
 _STEPS = 2  # towards the joint mode of beta and the intercepts
-_TINY = 1e-300
-_STEEP = 20.0  # the best beta moves no faster with tau
-_NEAR = 0.1  # what heights that are read off may miss
+TINY = 1e-300
+STEEP = 20.0  # the best beta moves no faster with tau
+NEAR = 0.1  # what heights that are read off may miss
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     beta, log_tau = _refined(seen, low, part[low, rows], rows)
     found = np.isfinite(top)
     start = np.where(found, (beta, log_tau), (seen.beta[best, rows], seen.log_tau[best]))
-    zero = (top < common.log_likelihood - _NEAR) & (seen.slope[first, rows] <= 0)
+    zero = (top < common.log_likelihood - NEAR) & (seen.slope[first, rows] <= 0)
     zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
     return Start(start[0], np.exp(start[1]), zero)
 
@@ -79,11 +79,9 @@ def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, n
 
 def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
     """By the parabola in beta at one point of each data set's own."""
-    beta, _ = _in_parts(counts, tau)
-    many, taus = counts.repeated(tau.size), np.repeat(tau, counts.rows)
-    found = _alone(many, beta.ravel(), taus, rule).reshape(6, *beta.shape)
-    height, g_b, g_t, h_bb, h_bt, h_tt = found
-    curvature = np.minimum(h_bb, -_TINY)
+    beta, terms = terms_near_profile(counts, tau, rule)
+    height, g_b, g_t, h_bb, h_bt, h_tt = terms
+    curvature = np.minimum(h_bb, -TINY)
     step = np.clip(-g_b / curvature, -1, 1)
     return _profile(
         tau,
@@ -94,12 +92,24 @@ def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
     )
 
 
+def terms_near_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> tuple[np.ndarray, ...]:
+    """A beta near the best one at each tau, (G, B), and there the log-likelihood and derivatives.
+
+    These are (6, G, B): the gradient, then the Hessian.
+    """
+    beta, _, u = _in_parts(counts, tau)
+    many, taus = counts.repeated(tau.size), np.repeat(tau, counts.rows)
+    at = evaluate(many, beta.ravel(), taus, rule, u.ravel())
+    terms = np.concatenate((at.log_likelihood[None], at.gradient, at.hessian))
+    return beta, terms.reshape(6, *beta.shape)
+
+
 def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
     """By the cubic in beta through two neighbours on a lattice.
 
     Its step is a power of two that is at most a standard error.
     """
-    near, information = _in_parts(counts, tau)
+    near, information, _ = _in_parts(counts, tau)
     unit = 2.0 ** np.floor(-np.log2(information) / 2)
     below = np.floor(near / unit) * unit
     beta, shared = np.array((below, below + unit)), _shared_of(counts)
@@ -107,39 +117,39 @@ def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
     height, g_b, g_t, h_bb, h_bt, h_tt = np.stack(found, axis=2)
     h_bb, h_bt = h_bb * unit, h_bt * unit
     with np.errstate(divide="ignore", invalid="ignore"):
-        f = _root(g_b[0] / (g_b[0] - g_b[1]), *g_b, *h_bb)
+        f = root(g_b[0] / (g_b[0] - g_b[1]), *g_b, *h_bb)
     f = np.clip(np.where(np.isfinite(f), f, 0.5), -1, 2)
-    curvature = np.minimum(_cubic_slope(f, *g_b, *h_bb) / unit, -_TINY)
+    curvature = np.minimum(cubic_slope(f, *g_b, *h_bb) / unit, -TINY)
     return _profile(
         tau,
         below + f * unit,
-        _cubic(f, *height, *(g_b * unit)),
-        _cubic(f, *g_t, *h_bt),
-        (curvature, _cubic_slope(f, *g_t, *h_bt) / unit, h_tt[0] + f * (h_tt[1] - h_tt[0])),
+        cubic(f, *height, *(g_b * unit)),
+        cubic(f, *g_t, *h_bt),
+        (curvature, cubic_slope(f, *g_t, *h_bt) / unit, h_tt[0] + f * (h_tt[1] - h_tt[0])),
     )
 
 
 def _profile(tau, beta, height, slope, hessian) -> _Profile:
     """From the gradient and Hessian in tau itself."""
     h_bb, h_bt, h_tt = hessian
-    t, drift = tau[:, None], np.clip(-h_bt / h_bb, -_STEEP, _STEEP)
+    t, drift = tau[:, None], np.clip(-h_bt / h_bb, -STEEP, STEEP)
     slope = t * slope
     bend = t * t * (h_tt + h_bt * drift) + slope
     return _Profile(np.log(tau), height, slope, bend, beta, t * drift)
 
 
-def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, ...]:
     """`_joint_modes` of a few taus at once."""
     size = max(1, _AT_ONCE // counts.x.size)
     parts = [_joint_modes(counts, tau[i : i + size, None]) for i in range(0, tau.size, size)]
-    beta, information = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return beta, information
+    return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
 
 
-def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """beta near the mode of its joint density with the intercepts, given tau (G, 1).
+def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
+    """beta and u near the mode of their joint density, given tau (G, 1).
 
-    And the information on it; both (G, B). From what they were, were the logits normal.
+    beta (G, B), the information on it, and u (G, N). From what they were, were the logits
+    normal.
     """
     x, y, row = counts.x, counts.y, counts.row
     precision = 1 / (counts.logit_variance + t * t)
@@ -154,9 +164,9 @@ def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         gradient, tw = t * r - u, t * w
         information = counts.sum(w / d)
         step = np.clip(counts.sum(r - tw * gradient / d) / information, -1, 1)
-        u += (gradient - tw * step[:, row]) / d
+        u += np.clip(t * (gradient - tw * step[:, row]) / d, -3, 3) / t
         beta += step
-    return beta, information
+    return beta, information, u
 
 
 # What the studies add, alone or together --------------------------------------------------------
@@ -212,7 +222,7 @@ def tops(log_tau, height, slope, allowed) -> tuple[np.ndarray, np.ndarray]:
     below = s0 - s1 + 2 * root
     f = 1 - (root - s1 - bend) / np.where(below == 0, 1, below)
     inside = allowed & (square > 0) & (f > 0) & (f < 1)
-    return np.where(inside, _cubic(f, height[:-1], height[1:], s0, s1), -np.inf), f
+    return np.where(inside, cubic(f, height[:-1], height[1:], s0, s1), -np.inf), f
 
 
 def _refined(seen: _Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
@@ -221,20 +231,20 @@ def _refined(seen: _Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
     width = seen.log_tau[low + 1] - seen.log_tau[low]
     ends = seen.slope[at0], seen.slope[at1], seen.bend[at0] * width, seen.bend[at1] * width
     with np.errstate(divide="ignore", invalid="ignore"):
-        finer = _root(f, *ends)
+        finer = root(f, *ends)
     f = np.where((finer >= 0) & (finer <= 1), finer, f)
     slopes = seen.beta_slope[at0] * width, seen.beta_slope[at1] * width
-    return _cubic(f, seen.beta[at0], seen.beta[at1], *slopes), seen.log_tau[low] + f * width
+    return cubic(f, seen.beta[at0], seen.beta[at1], *slopes), seen.log_tau[low] + f * width
 
 
-def _root(f, *ends) -> np.ndarray:
+def root(f, *ends) -> np.ndarray:
     """Two steps of Newton's method towards a zero of the cubic."""
     for _ in range(2):
-        f = f - _cubic(f, *ends) / _cubic_slope(f, *ends)
+        f = f - cubic(f, *ends) / cubic_slope(f, *ends)
     return f
 
 
-def _cubic(f, low, high, low_slope, high_slope) -> np.ndarray:
+def cubic(f, low, high, low_slope, high_slope) -> np.ndarray:
     """Hermite's cubic at the fraction f of the way, on which the slopes are as well."""
     g = 1 - f
     return g * g * ((1 + 2 * f) * low + f * low_slope) + f * f * (
@@ -242,6 +252,6 @@ def _cubic(f, low, high, low_slope, high_slope) -> np.ndarray:
     )
 
 
-def _cubic_slope(f, low, high, low_slope, high_slope) -> np.ndarray:
+def cubic_slope(f, low, high, low_slope, high_slope) -> np.ndarray:
     g = 1 - f
     return 6 * f * g * (high - low) + g * (1 - 3 * f) * low_slope + f * (3 * f - 2) * high_slope

@@ -21,7 +21,7 @@ TINY = 1e-300
 # standard errors. As it doubles its digits a step, what is returned is far nearer.
 TOLERANCE = 1e-9
 # Below this many standard errors a step is taken unseen: what it gains is less than rounding.
-_UNSEEN = 1e-4
+UNSEEN = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def _climb(best: Best, active, counts: Counts, beta, tau, rule: Rule) -> None:
         guess = at.u + (move[:, counts.row] * at.u1).sum(axis=0)
         new = evaluate(counts, new_beta, new_tau, rule, guess)
         rises = new.log_likelihood >= at.log_likelihood - rounding
-        accepted = rises | (length <= _UNSEEN)
+        accepted = rises | (length <= UNSEEN)
         if accepted.all():
             beta, tau, at = new_beta, new_tau, new
             shorter[:] = 1
@@ -139,13 +139,13 @@ def _newton_step(at: Point) -> tuple[np.ndarray, np.ndarray]:
     a, b, c = -at.hessian
     concave = (a > 0) & (a * c - b * b > 0)
     if not concave.all():
-        a, b, c = np.where(concave, (a, b, c), _with_positive_curvatures(a, b, c))
+        a, b, c = np.where(concave, (a, b, c), with_positive_curvatures(a, b, c))
     g, h = at.gradient
     step = np.array((c * g - b * h, a * h - b * g)) / (a * c - b * b)
     return step, np.where(concave, np.sqrt(np.abs(g * step[0] + h * step[1])), np.inf)
 
 
-def _with_positive_curvatures(a, b, c) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def with_positive_curvatures(a, b, c) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The symmetric matrix [[a, b], [b, c]] with its eigenvalues replaced by their sizes."""
     middle, radius = (a + c) / 2, np.hypot((a - c) / 2, b)
     least = 1e-6 * (np.abs(middle) + radius) + TINY
