@@ -21,6 +21,7 @@ include: "workflow/rules/supplement.smk"
 include: "workflow/rules/resampling.smk"
 include: "workflow/rules/bootstrap.smk"
 include: "workflow/rules/multiverse.smk"
+include: "workflow/rules/reconstruct.smk"
 
 
 localrules:

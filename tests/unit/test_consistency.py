@@ -28,6 +28,7 @@ from forestry.consistency import (
 from forestry.effects import study_effects
 from forestry.jobs.statistics import effects_settings
 from forestry.records import read_records, write_records
+from forestry.results import StudyEffect
 from forestry.review import Review
 from forestry.rows import read_table
 
@@ -493,3 +494,16 @@ def test_findings_make_a_table(tmp_path):
     assert read_records(tmp_path / "consistency.csv", Finding) == findings
     with open(tmp_path / "consistency.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == len(findings)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "verdict"), [({}, NOT_CHECKABLE), ({"response": {"marie2010": 73}}, CONTRADICTION)]
+)
+def test_a_solved_row_has_the_size_that_its_sheet_gives(sizes, verdict):
+    """A reconstructed size is no check of what it was solved from; the sheet's own is one."""
+    empty = dict.fromkeys(StudyEffect.__dataclass_fields__)
+    state = {"study_id": "marie2010", "status": "reconstructed", "basis": "published:response"}
+    row = StudyEffect(**{**empty, **state, "total": 50})
+    found = consistency([result(n="65", k="1")], effects={"response": [row]}, sizes=sizes)
+    (finding,) = (one for one in found if one.check == "n_of_largest_study")
+    assert finding.verdict == verdict

@@ -30,6 +30,6 @@ rows = audit(
     weights=weights,
     solutions=solutions,
 )
-findings = consistency(published, tests, effects, refs=settings["refs"])
+findings = consistency(published, tests, effects, refs=settings["refs"], sizes=settings["sizes"])
 write_records(snakemake.output.audit, AuditRow, rows)
 write_records(snakemake.output.consistency, Finding, findings)

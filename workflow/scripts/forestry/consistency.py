@@ -146,15 +146,17 @@ def consistency(
     tests: Sequence[PublishedTest] = (),
     effects: Mapping[str, Sequence[StudyEffect]] | None = None,
     refs: Mapping[str, str] | None = None,
+    sizes: Mapping[str, Mapping[str, int | None]] | None = None,
 ) -> list[Finding]:
     """Every check of every published result, then of every published test, in their order.
 
     `effects` holds the studies of each outcome, for the checks of patients against the
     sheet; `refs` the study of each reference number (a reference that it lacks is taken as
-    the study's own id). Raises ValueError for a text that is no number, a test that is
+    the study's own id); `sizes`, by outcome and study, what the sheet says of rows that were
+    solved from published results. Raises ValueError for a text that is no number, a test that is
     claimed to be none of TESTS_CLAIMED, and a group that is no published result.
     """
-    sheet = _Sheet(effects or {}, refs or {})
+    sheet = _Sheet(effects or {}, refs or {}, sizes or {})
     findings = []
     for row in published:
         findings += [_p_from_i2(row), _interval(row), _references(row)]
@@ -392,6 +394,7 @@ def _references(row: Published) -> Finding:
 class _Sheet:
     effects: Mapping[str, Sequence[StudyEffect]]
     refs: Mapping[str, str]
+    unsolved: Mapping[str, Mapping[str, int | None]]
 
     def sizes(self, row: Published) -> dict[str, int | None] | None:
         """The patients of each study that a result pools, by study; None where it is not known.
@@ -402,10 +405,9 @@ class _Sheet:
         listed = [self.refs.get(ref, ref) for ref in row.studies.split()]
         if not rows or not (listed or row.variant == "main"):
             return None
-        return {
-            study: _size(rows[study], row.outcome) if study in rows else None
-            for study in listed or rows
-        }
+        known = {study: _size(effect, row.outcome) for study, effect in rows.items()}
+        known |= self.unsolved.get(row.outcome, {})
+        return {study: known.get(study) for study in listed or rows}
 
 
 def _size(effect: StudyEffect, outcome: str) -> int | None:

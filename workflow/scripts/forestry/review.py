@@ -7,7 +7,7 @@ of a review is in `forestry.jobs`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -126,6 +126,10 @@ class Review:
         data = self.config["outcomes"][outcome]["data"]
         path = self.resources / "reconstructed" / f"{data}.csv"
         return [path] if self.is_reconstructed and data != STUDIES and path.exists() else []
+
+    def without_solved(self) -> Review:
+        """The same review, reading nothing that was solved."""
+        return replace(self, config={**self.config, "reconstructed": False})
 
     @property
     def solutions(self) -> list[Path]:

@@ -80,6 +80,13 @@ def _attribute_row(study: Mapping[str, str], measure: str, columns: Mapping[str,
     return {"study_id": study["study_id"], "status": status, "basis": basis, **numbers}
 
 
+def size_of(row: Mapping[str, str]) -> int | None:
+    """The patients of a row, of both arms; None where it gives none."""
+    sizes = [row.get(column) for column in ("total", "control_total", "n", "control_n")]
+    known = [int(size) for size in sizes if size]
+    return sum(known) if known else None
+
+
 def digest(rows: Table) -> str:
     """A short name of the rows' content: it changes if and only if a cell or the order does."""
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]

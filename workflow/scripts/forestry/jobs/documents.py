@@ -5,7 +5,7 @@ from __future__ import annotations
 from forestry.jobs.drawings import reported_only
 from forestry.jobs.statistics import subgroup_settings
 from forestry.review import QUALITY_SHEETS, Figure, Review
-from forestry.rows import digest, read_table
+from forestry.rows import digest, read_table, size_of
 
 
 def label_settings(review: Review) -> dict:
@@ -146,4 +146,17 @@ def audit_settings(review: Review) -> dict:
         "subgroups": groups,
         "refs": refs,
         "solutions": [digest(read_table(path)) for path in review.solutions],
+        "sizes": {outcome: _unsolved_sizes(review, outcome) for outcome in review.outcomes},
+    }
+
+
+def _unsolved_sizes(review: Review, outcome: str) -> dict[str, int | None]:
+    """The sizes that a sheet itself gives for rows that were solved."""
+    if not review.solved(outcome):
+        return {}
+    solved = {row["study_id"]: row for row in review.rows(outcome)}
+    return {
+        row["study_id"]: size_of(row)
+        for row in review.without_solved().rows(outcome)
+        if row != solved[row["study_id"]]
     }

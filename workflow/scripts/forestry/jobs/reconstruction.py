@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from forestry.jobs.statistics import effects_settings
 from forestry.reconstruction.files import digest_of
@@ -13,6 +12,10 @@ from forestry.rows import NUMBERS, ROW_STATE, STUDIES, Table, read_table
 TARGET = (
     *("outcome", "variant", "statistic", "unit", "k", "n"),
     *("estimate", "ci_low", "ci_high", "i2", "p_heterogeneity"),
+)
+EFFECTS = (
+    *("measure", "scale", "direction", "medians", "correlation", "zero_cells"),
+    *("level", "columns", "studies"),
 )
 DEFAULT_SEED = 1
 OF_STUDIES = "its rows are columns of studies.csv, which are not solved"
@@ -29,7 +32,7 @@ def tasks(review: Review) -> dict[str, dict]:
     """
     if not review.is_published:
         return {}
-    bare = _bare(review)
+    bare = review.without_solved()
     found: dict[str, list[dict]] = {}
     for row in _published(bare):
         if not _why_not(bare, row):
@@ -63,7 +66,7 @@ def unsolved(review: Review) -> list[dict]:
 
     Where all rows have numbers the reason is empty and `k` counts them.
     """
-    bare, asked = _bare(review), tasks(review)
+    bare, asked = review.without_solved(), tasks(review)
     found = []
     for row in _published(bare):
         why = _why_not(bare, row)
@@ -75,11 +78,6 @@ def unsolved(review: Review) -> list[dict]:
 
 def _named(row: Mapping[str, str]) -> dict[str, str]:
     return {"outcome": row["outcome"], "variant": row["variant"]}
-
-
-def _bare(review: Review) -> Review:
-    """The review without anything solved."""
-    return replace(review, config={**review.config, "reconstructed": False})
 
 
 def _published(review: Review) -> Table:
@@ -109,7 +107,7 @@ def _pool(review: Review, row: Mapping[str, str]) -> dict:
     return {
         "published": {column: row[column] for column in TARGET},
         "pooling": dict(review.pooling(outcome)),
-        "effects": {key: value for key, value in settings.items() if key != "rows"},
+        "effects": {key: settings[key] for key in EFFECTS},
         "members": members,
         "rows": [rows[study] for study in members],
     }

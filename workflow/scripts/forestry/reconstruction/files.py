@@ -108,6 +108,6 @@ def refusal(sheets: Iterable[str]) -> str:
     return (
         "Reconstructed rows are not those of the review as it stands: the sheet's rows, the "
         f"published results or the declaration have changed since they were solved.\n{named}\n"
-        f"Run `{COMMAND}` to solve them anew (or set `reconstructed: false` in config.yaml). "
-        "Nothing under results/ was changed."
+        f"Run `{COMMAND}` (with the --directory of this run, if any) to solve them anew, "
+        "or set `reconstructed: false` in config.yaml. Nothing under results/ was changed."
     )

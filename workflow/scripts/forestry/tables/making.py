@@ -66,7 +66,13 @@ def _pooled(settings: Mapping, sources: Sources, csv: str | Path) -> Table:
     outcomes = _outcomes(settings)
     estimates = read_records(sources.estimates, Estimate)
     effects = _effects(outcomes, sources)
-    table = pooled_table(outcomes, estimates, effects, id=settings["id"], title=settings["title"])
+    table = pooled_table(
+        *(outcomes, estimates, effects),
+        id=settings["id"],
+        title=settings["title"],
+        reported_variant=settings.get("reported_variant", ""),
+        reported_label=settings.get("reported_label", ""),
+    )
     write_csv(table, csv)
     return table
 
@@ -106,7 +112,14 @@ def _bias(settings: Mapping, sources: Sources, csv: str | Path) -> Table:
     shown = (read_records(sources.bias, BiasRecord), _outcomes(settings), settings["variants"])
     write_records(csv, BiasRecord, declared_tests(*shown))
     weights = read_records(sources.weights, Weight)
-    return bias_table(*shown, weights, id=settings["id"], title=settings["title"])
+    solved = {
+        (row.outcome, row.variant): row.k_reconstructed
+        for row in read_records(sources.estimates, Estimate)
+        if row.selected and not row.group
+    }
+    return bias_table(
+        *shown, weights, id=settings["id"], title=settings["title"], reconstructed=solved
+    )
 
 
 KINDS = {
