@@ -230,6 +230,47 @@ def test_a_sum_over_every_hth_term_is_the_sum_over_all():
         )
 
 
+# The profile interval of tau2 ------------------------------------------------------------------
+
+
+def rows_of(name):
+    return [row for row in zip(*TABLES[name], strict=True) if row[0] + row[2] > 0]
+
+
+@pytest.mark.parametrize("table", ["nielweise2007", "hine1989"])
+def test_the_limits_of_tau2_are_where_the_profile_falls_by_its_chi_square(table):
+    model = binomial_normal_conditional
+    fit = model.fit_random(*TABLES[table])
+    limits = model.profile_tau2_interval(fit, *TABLES[table], level=0.9)
+
+    def profile(tau):
+        found = minimize_scalar(
+            lambda theta: (
+                -sum(conditional_log_likelihood(theta, tau, *row) for row in rows_of(table))
+            ),
+            bracket=(fit.estimate - 0.2, fit.estimate + 0.2),
+        )
+        return -found.fun
+
+    drop = stats.chi2.ppf(0.9, 1) / 2
+    assert profile(limits.high**0.5) == pytest.approx(fit.log_likelihood - drop, abs=1e-8)
+    if limits.low == 0:
+        assert fit.log_likelihood - model.fit_common(*TABLES[table]).log_likelihood <= drop
+    else:
+        assert profile(limits.low**0.5) == pytest.approx(fit.log_likelihood - drop, abs=1e-8)
+
+
+def test_the_two_models_limits_of_tau2_are_like_each_other():
+    """Where counts are large, conditioning on the margins loses little."""
+    ends = []
+    for model in BOTH:
+        fit = model.fit_random(*TABLES["bcg"])
+        limits = model.profile_tau2_interval(fit, *TABLES["bcg"])
+        assert limits.low < fit.tau2 < limits.high
+        ends.append((limits.low, limits.high))
+    assert ends[0] == pytest.approx(ends[1], rel=0.12)
+
+
 # Symmetries ---------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from forestry.binomial_normal import (
     BinomialNormal,
+    Evaluate,
     Point,
     Tables,
     best_of,
@@ -28,12 +29,15 @@ from forestry.binomial_normal import (
     random_tables,
     wald_statistic,
 )
+from forestry.binomial_normal_profiles import tau2_limits
 from forestry.checks import NotConverged
-from forestry.logistic_mixed import Test
+from forestry.logistic_mixed import Limits, Test
 from forestry.noncentral_hypergeometric import Margins
 
-_POINTS = np.linspace(-1.0, 1.0, 61)
+_POINTS = np.linspace(0.0, 1.0, 61)
 _REACH = 9.0  # standard deviations of the prior beyond the mode: exp(-9^2 / 2) is rounding
+_FALL = 40.0  # of the log density: exp(-40) is rounding
+_HALVINGS = 7  # towards the place of this fall
 _STEPS = 200
 _TOLERANCE = 1e-11
 _LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
@@ -60,13 +64,30 @@ def fit_random(
     """
     tables = random_tables(events, total, control_events, control_total)
     common, margins = _common(tables), _margins(tables)
-    found = maximise(
-        lambda theta, tau, u: _evaluate(tables, margins, theta, tau, u),
-        common.estimate,
-        np.zeros(tables.a.size),
-        margins.rounding,
-    )
+    start = np.zeros(tables.a.size)
+    found = maximise(_likelihood(tables, margins), common.estimate, start, margins.rounding)
     return best_of(tables, common, found)
+
+
+def profile_tau2_interval(
+    fit: BinomialNormal,
+    events: ArrayLike,
+    total: ArrayLike,
+    control_events: ArrayLike,
+    control_total: ArrayLike,
+    level: float = 0.95,
+) -> Limits:
+    """The profile likelihood interval of tau2, about a fit of `fit_random` to the same counts.
+
+    Raises as `fit_random`, and ValueError for a level outside (0, 1).
+    """
+    tables = random_tables(events, total, control_events, control_total)
+    likelihood, start = _likelihood(tables, _margins(tables)), np.zeros(tables.a.size)
+    return tau2_limits(likelihood, fit, _common(tables), start, level)
+
+
+def _likelihood(tables: Tables, margins: Margins) -> Evaluate:
+    return lambda theta, tau, u: _evaluate(tables, margins, theta, tau, u)
 
 
 def likelihood_ratio_q(events, total, control_events, control_total) -> Test:
@@ -156,18 +177,23 @@ def _each(tables: Tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _evaluate(tables: Tables, margins: Margins, theta: float, tau: float, u) -> Point:
     mode, scale = _modes(tables, margins, theta, tau, u)
-    half = np.arcsinh(_REACH / scale)
-    x = _POINTS[:, None] * half
+    constant = margins.log_coefficient(tables.a) - _LOG_ROOT_2PI
+
+    def density(u):
+        """The logarithm of the density of the study's events and u, and their moments."""
+        at = margins.moments(theta + tau * u)
+        return constant + tables.a * (theta + tau * u) - at.log_sum - u**2 / 2, at
+
+    low, high = _ends(lambda u: density(u)[0], mode, scale)
+    x = low + (high - low) * _POINTS[:, None]
     nodes = mode + scale * np.sinh(x)
-    at = margins.moments(theta + tau * nodes)
-    logs = margins.log_coefficient(tables.a) + tables.a * (theta + tau * nodes) - at.log_sum
-    logs = logs - nodes**2 / 2 + np.log(np.cosh(x))
+    logs, at = density(nodes)
+    logs += np.log(np.cosh(x))
     top = logs.max(axis=0)
     posterior = np.exp(logs - top)
     total = posterior.sum(axis=0)
     posterior /= total
-    width = scale * half * (_POINTS[1] - _POINTS[0])
-    value = top + np.log(total * width) - _LOG_ROOT_2PI
+    value = top + np.log(total * scale * (high - low) * _POINTS[1])
     # Louis 1982: means over the posterior of the score and of its derivative.
     slope = tables.a - at.mean
     scores = np.array([slope, slope * nodes])
@@ -176,6 +202,19 @@ def _evaluate(tables: Tables, margins: Margins, theta: float, tau: float, u) -> 
     second = (posterior * (scores[:, None] * scores[None] - at.variance * powers)).sum(axis=2)
     hessian = (second - mean[:, None] * mean[None]).sum(axis=-1)
     return Point(float(value.sum()), mean.sum(axis=-1), hessian, mode)
+
+
+def _ends(log_density, mode: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The x between which the integrand is above exp(-40) of its height, or a little beyond."""
+    side = np.array([[-1.0], [1.0]])
+    near = np.zeros((2, mode.size))
+    far = np.broadcast_to(np.arcsinh(_REACH / scale), near.shape)
+    floor = log_density(mode) - _FALL
+    for _ in range(_HALVINGS):
+        middle = (near + far) / 2
+        below = log_density(mode + side * scale * np.sinh(middle)) < floor
+        near, far = np.where(below, near, middle), np.where(below, middle, far)
+    return -far[0], far[1]
 
 
 def _modes(tables: Tables, margins: Margins, theta: float, tau: float, u):

@@ -23,6 +23,7 @@ from scipy.special import expit, gammaln, xlogy
 
 from forestry.binomial_normal import (
     BinomialNormal,
+    Evaluate,
     Point,
     Tables,
     best_of,
@@ -33,6 +34,7 @@ from forestry.binomial_normal import (
     random_tables,
     wald_statistic,
 )
+from forestry.binomial_normal_profiles import tau2_limits
 from forestry.checks import NotConverged
 from forestry.jets import (
     Jet,
@@ -44,7 +46,7 @@ from forestry.jets import (
     softplus,
     variables,
 )
-from forestry.logistic_mixed import Test
+from forestry.logistic_mixed import Limits, Test
 
 _STEPS = 200
 _TOLERANCE = 1e-11
@@ -77,14 +79,34 @@ def fit_random(
     """
     tables = random_tables(events, total, control_events, control_total)
     common, alpha = _common(tables)
-    rule = _Rule.of(nodes)
-    found = maximise(
-        lambda theta, tau, state: _profile(tables, rule, theta, tau, state),
-        common.estimate,
-        (alpha, np.zeros(alpha.size)),
-        _rounding(tables),
-    )
+    start = alpha, np.zeros(alpha.size)
+    found = maximise(_likelihood(tables, nodes), common.estimate, start, _rounding(tables))
     return best_of(tables, common, found)
+
+
+def profile_tau2_interval(
+    fit: BinomialNormal,
+    events: ArrayLike,
+    total: ArrayLike,
+    control_events: ArrayLike,
+    control_total: ArrayLike,
+    level: float = 0.95,
+    nodes: int = 7,
+) -> Limits:
+    """The profile likelihood interval of tau2, about a fit of `fit_random` to the same counts.
+
+    Raises as `fit_random`, and ValueError for a level outside (0, 1).
+    """
+    tables = random_tables(events, total, control_events, control_total)
+    common, alpha = _common(tables)
+    return tau2_limits(
+        _likelihood(tables, nodes), fit, common, (alpha, np.zeros(alpha.size)), level
+    )
+
+
+def _likelihood(tables: Tables, nodes: int) -> Evaluate:
+    rule = _Rule.of(nodes)
+    return lambda theta, tau, state: _profile(tables, rule, theta, tau, state)
 
 
 def likelihood_ratio_q(events, total, control_events, control_total) -> Test:

@@ -17,8 +17,8 @@ from scipy.special import gammaln
 
 from forestry.checks import check_level
 from forestry.mantel_haenszel import cells_of
+from forestry.roots import bracketed_root
 
-_BISECTIONS = 60
 _WIDEST = 700.0  # a log odds ratio that no counts can hold an interval beyond
 
 
@@ -54,17 +54,13 @@ def exact_interval(
 
 
 def _solve(rising) -> float:
-    """exp of the root, by bisection between bounds that are widened from 0 on."""
+    """exp of the root, between bounds that are widened from 0 on."""
     reach = 1.0
     while rising(-reach) > 0 or rising(reach) < 0:
         reach *= 2
         if reach > _WIDEST:
             raise ValueError("the exact interval of the odds ratio is beyond all numbers")
-    low, high = -reach, reach
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return float(np.exp((low + high) / 2))
+    return float(np.exp(bracketed_root(rising, -reach, reach)))
 
 
 class _Total:

@@ -7,7 +7,7 @@ counts leave without an estimate is missing, and the other one's `note` says why
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -273,6 +273,9 @@ def _binomial_normal(studies: Studies, pooling: Pooling, model, options: Mapping
         _binomial_normal_fit(fit, pooling),
         tau2_method="ML",
         tau2=fit.tau2,
+        **_profile_limits(
+            lambda: model.profile_tau2_interval(fit, *counts, pooling.level, **options)
+        ),
         **_prediction(fit.estimate, fit, pooling),
     )
     tests = [_test("wald_q", model.wald_q(*counts)), likelihood_ratio]
@@ -329,7 +332,11 @@ def _mixed_random(events, total, pooling: Pooling) -> Fitted:
         _mixed_fit(fit, events, total, pooling, profile),
         tau2_method="ML",
         tau2=fit.tau2,
-        **_tau2_limits(events, total, pooling),
+        **_profile_limits(
+            lambda: logistic_mixed.profile_tau2_interval(
+                events, total, pooling.level, pooling.nodes
+            )
+        ),
         **_prediction(fit.beta, fit, pooling),
     )
 
@@ -341,10 +348,10 @@ def _logit_limits(fit, events, total, pooling: Pooling, profile) -> Limits:
     return Limits(fit.beta - critical * fit.se, fit.beta + critical * fit.se)
 
 
-def _tau2_limits(events, total, pooling: Pooling) -> dict:
+def _profile_limits(interval: Callable[[], Limits]) -> dict:
     """The profile interval of tau2; of a few events in one study its end may not be found."""
     try:
-        limits = logistic_mixed.profile_tau2_interval(events, total, pooling.level, pooling.nodes)
+        limits = interval()
     except NotConverged as error:
         return {"note": f"no interval of tau2: {error}"}
     return {
