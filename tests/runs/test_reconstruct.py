@@ -43,7 +43,7 @@ TABLES = {
     "published.csv": "outcome,variant,statistic,k,n,estimate,ci_low,ci_high,i2,p_heterogeneity,"
     "unit,display,studies,note\n"
     "time,main,mean,4,,3.70,3.10,4.30,60,,months,1,,\n"
-    "clots,main,proportion,4,109,4.32,1.33,8.91,0,0.72,percent,2,,\n",
+    "clots,main,proportion,4,109,4.32,1.33,8.91,0,,percent,2,,\n",
     "figures.csv": "figure,annexure,kind,outcome,variant\n1,main,forest,time,main\n"
     "2,main,forest,clots,main\n",
 }

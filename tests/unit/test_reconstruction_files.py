@@ -26,7 +26,7 @@ from forestry.reconstruction.solution import read_solution, write_solution
 from forestry.reconstruction.write import write_reconstruction
 from forestry.records import read_records
 from forestry.review import Review
-from forestry.rows import filled, read_rows
+from forestry.rows import filled, read_rows, read_table
 from forestry.validation import validate_review
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -344,3 +344,30 @@ def test_the_column_of_sizes_is_one_of_counts(folder, size, said):
     edit(folder / "config.yaml", "{size: size}", f"{{size: {size}}}")
     (fault,) = faults(folder)
     assert "reconstruction.size" in fault and said in fault
+
+
+# The bundled review ------------------------------------------------------------------------
+
+
+def test_the_bundled_review_s_solved_rows_are_those_of_its_sheets():
+    one = review(ROOT)
+    assert stale(tasks(one), one.resources) == []
+    for path in (ROOT / "resources/reconstructed").glob("*.csv"):
+        if path.stem in {SOLUTIONS, CELLS, MANIFEST}:
+            continue
+        sheet = read_table(ROOT / f"resources/extraction/{path.name}")
+        known = {row["study_id"]: row for row in sheet}
+        for row in read_table(path):
+            assert row["status"] in ("derived", "reconstructed")
+            assert known[row["study_id"]]["status"] in ("unavailable", "reported")
+
+
+def test_every_published_result_of_the_bundled_review_has_its_verdict():
+    published = read_table(ROOT / "resources/published.csv")
+    solutions = read_records(ROOT / f"resources/reconstructed/{SOLUTIONS}.csv", Solution)
+    assert [(row.outcome, row.variant) for row in solutions] == [
+        (row["outcome"], row["variant"]) for row in published
+    ]
+    for row in solutions:
+        assert row.verdict != "several" or row.distance == 0
+        assert row.verdict != "none" or (row.distance > 0 and row.reason)
