@@ -2,13 +2,14 @@
 # make test     set up .venv and run the tests (under 10 minutes on 2 cores)
 # make test-long the checks that take longer
 # make report   run the bundled review, and make results/report.html of it
+# make bench    measure it beside the R script that is its peer
 # make lock     write requirements.txt anew from requirements.in
 
 PYTHON ?= python3
 CORES ?= 4
 READY = .venv/ready
 
-.PHONY: run report test test-long lock
+.PHONY: run report test test-long bench lock
 
 run: $(READY)
 	.venv/bin/snakemake --cores $(CORES)
@@ -21,6 +22,9 @@ test: $(READY)
 
 test-long: $(READY)
 	.venv/bin/python -m pytest -m long
+
+bench: $(READY)
+	.venv/bin/python benchmarks/run.py
 
 lock: $(READY)
 	.venv/bin/python -m pip install --quiet pip-tools

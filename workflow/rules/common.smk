@@ -45,6 +45,7 @@ sys.modules.setdefault("pandas", None)
 
 REVIEW = Review(config, RESOURCES)
 FORMATS = ["pdf", "svg", "png"]
+FIRST = 1000  # the priority of what others wait for; plots follow, those of many first
 
 
 wildcard_constraints:

@@ -25,6 +25,7 @@ for outcome, drawn in DRAWINGS.items():
             png=[f"results/figures/{drawing.path}.png" for drawing in drawn],
         log:
             f"logs/draw/{outcome}.log",
+        priority: len(drawn)
         conda:
             "../envs/forestry.yaml"
         params:

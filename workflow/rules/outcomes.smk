@@ -29,6 +29,7 @@ rule analyse:
         trim_and_fill="results/diagnostics/{outcome}/trim_and_fill.csv",
     log:
         "logs/analyse/{outcome}.log",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:
@@ -87,6 +88,7 @@ rule collate:
         **{table: reported_data(table) for table in COLLATED},
     log:
         "logs/collate.log",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:

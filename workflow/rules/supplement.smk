@@ -25,6 +25,7 @@ rule legends:
         captions="results/legends.rst",
     log:
         "logs/legends.log",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:

@@ -22,6 +22,7 @@ rule tables:
         ),
     log:
         "logs/tables.log",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:
