@@ -19,7 +19,7 @@ from forestry.reconstruction.enumeration import Limits, TooLarge, solutions
 from forestry.reconstruction.evaluation import distance, evaluate
 from forestry.reconstruction.reporting import Tally, as_given, none_found, not_solvable, report
 from forestry.reconstruction.results import Freed, Solved
-from forestry.reconstruction.search import Effort, search
+from forestry.reconstruction.search import Effort, Searched, search
 from forestry.reconstruction.space import CountPool, CountRow, NotSolvable, choices
 from forestry.reconstruction.ways import Way, bounded, ways
 
@@ -58,18 +58,20 @@ def _solved(pool: CountPool, assumed: str, settings: Settings) -> Solved:
     if not pool.unknown:
         return as_given(pool)
     tried = ways(pool)
-    searches = 0
+    searched: list[Searched] = []
     for way in tried:
         found = Tally(way)
         lots, way.exhausted = _all_solutions(way, settings.limits)
-        if not way.exhausted and searches < _SEARCHES:
-            searches += 1
-            lots.append(search(way.choices, way.target, settings.seed, settings.effort).solutions)
-        for index in lots if way.exhausted else [np.unique(np.concatenate(lots), axis=0)]:
+        if not way.exhausted:
+            if len(searched) < _SEARCHES:
+                searched.append(search(way.choices, way.target, settings.seed, settings.effort))
+                lots.append(searched[-1].solutions)
+            lots = [np.unique(np.concatenate(lots), axis=0)]
+        for index in lots:
             found.add(index)
         if found.count:
             return report(found, assumed, _freed(pool, way) if way.aside else ())
-    return _nearest(tried, assumed, settings)
+    return _nearest(tried, searched, assumed, settings)
 
 
 def _all_solutions(way: Way, limits: Limits) -> tuple[list[np.ndarray], bool]:
@@ -86,15 +88,16 @@ def _all_solutions(way: Way, limits: Limits) -> tuple[list[np.ndarray], bool]:
     return lots, True
 
 
-def _nearest(tried: Sequence[Way], assumed: str, settings: Settings) -> Solved:
+def _nearest(tried, searched: Sequence[Searched], assumed: str, settings: Settings) -> Solved:
     """Without a solution: the configuration nearest to the first way's target."""
     way = tried[0]
     exhausted = all(way.exhausted for way in tried)
     if way.choices.space <= _SEEN_FOR_NEAREST:
         nearest, near = _nearest_of_all(way), ""
     else:
-        nearest = search(way.choices, way.target, settings.seed, settings.effort).nearest
-        near = "the nearest is the nearest that was found"
+        if way.exhausted:
+            searched = [search(way.choices, way.target, settings.seed, settings.effort)]
+        nearest, near = searched[0].nearest, "the nearest is the nearest that was found"
     return none_found(way, nearest, exhausted, _freed(way.pool, way), (assumed, near))
 
 

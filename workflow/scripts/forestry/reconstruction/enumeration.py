@@ -26,13 +26,17 @@ from forestry.reconstruction.evaluation import cochran_q, evaluate, meets
 from forestry.reconstruction.screening import Screen
 from forestry.reconstruction.space import Choices
 from forestry.reconstruction.targets import Target
-from forestry.reconstruction.windows import Windows, windows_of
+from forestry.reconstruction.windows import Range, Windows, windows_of
 
 _WIDER = 1e-9
 _SLAB = 1_000_000  # pairs looked at, at once
 _GROWN = 5  # times a half's limit: what may be listed before it is cut down
 _LEAVES = 4_096  # configurations pooled at once
 _NEWTON_STEPS = 100
+_STRIPS = 128  # of a sorted half, each with its own window in the other
+_KEY = 2  # the sum of w, of which a common effect's standard error leaves a window
+
+Block = tuple[int, int, int, int]  # from and to, in either half
 
 
 class TooLarge(Exception):
@@ -162,8 +166,9 @@ def _q(sums: np.ndarray) -> np.ndarray:
 
 def _pairs(one: _Half, other: _Half, windows: Windows, limits, screen) -> Iterator[np.ndarray]:
     """The configurations (S, k) of pairs that the sums do not rule out."""
-    one, other = _sorted(one, windows), _sorted(other, windows)
-    blocks = list(_blocks(one, other, windows))
+    key, window = (_KEY, windows.common_w) if screen is None else (-1, screen.window)
+    one, other = _sorted(one, windows, key), _sorted(other, windows, key)
+    blocks = list(_blocks(one, other, windows, key, window))
     if sum((b - a) * (d - c) for a, b, c, d in blocks) > limits.pairs:
         raise TooLarge(f"more than {limits.pairs:g} pairs of halves")
     for a, b, c, d in blocks:
@@ -188,39 +193,41 @@ def _joined(one: _Half, other: _Half, i, j) -> np.ndarray:
     return index
 
 
-def _sorted(half: _Half, windows: Windows) -> _Half:
-    """By participants (where n is to be met), then by w."""
+def _sorted(half: _Half, windows: Windows, key: int) -> _Half:
+    """By participants (where n is to be met), then by the sum at place `key`."""
     n = half.sums[0] if windows.exact_n else np.zeros(half.sums.shape[1])
-    order = np.lexsort((half.sums[2], n))
+    order = np.lexsort((half.sums[key], n))
     return _Half(half.rows, half.places[order], half.sums[:, order])
 
 
-def _blocks(one: _Half, other: _Half, windows: Windows) -> Iterator[tuple[int, int, int, int]]:
-    """Ranges of the two sorted halves that may go together: equal n, and w within its window."""
+def _blocks(one: _Half, other: _Half, windows: Windows, key: int, window: Range) -> Iterator[Block]:
+    """Ranges of the two sorted halves that may go together: equal n, and the key's sum within
+    its window."""
     if not windows.exact_n:
-        yield from _by_weight(one, other, (0, one.sums.shape[1]), (0, other.sums.shape[1]), windows)
+        whole = (0, one.sums.shape[1]), (0, other.sums.shape[1])
+        yield from _within(one.sums[key], other.sums[key], *whole, window)
         return
     for n in np.unique(one.sums[0]):
         rest = windows.participants - n
         left = tuple(np.searchsorted(one.sums[0], [n, n + 1]))
         right = tuple(np.searchsorted(other.sums[0], [rest, rest + 1]))
-        yield from _by_weight(one, other, left, right, windows)
+        yield from _within(one.sums[key], other.sums[key], left, right, window)
 
 
-def _by_weight(one, other, left, right, windows: Windows) -> Iterator[tuple[int, int, int, int]]:
-    (a, b), (c, d) = left, right
+def _within(one, other, left: tuple, right: tuple, window: Range) -> Iterator[Block]:
+    (a, b), (c, d), (low, high) = left, right, window
     if a == b or c == d:
         return
-    low, high = windows.common_w
-    if low == 0 and high == np.inf:
+    if low == -np.inf and high == np.inf:
         yield a, b, c, d
         return
-    w, v = one.sums[2, a:b], other.sums[2, c:d]
-    step = max(1, (b - a) // 256)
+    v, w = one[a:b], other[c:d]
+    slack = _WIDER * (1 + abs(low) + abs(high) + np.abs(v).max() + np.abs(w).max())
+    step = max(1, (b - a) // _STRIPS)
     for start in range(0, b - a, step):
         end = min(start + step, b - a)
-        first = np.searchsorted(v, (low - w[end - 1]) * (1 - _WIDER) - _WIDER)
-        last = np.searchsorted(v, (high - w[start]) * (1 + _WIDER) + _WIDER, side="right")
+        first = np.searchsorted(w, low - v[end - 1] - slack)
+        last = np.searchsorted(w, high - v[start] + slack, side="right")
         if first < last:
             yield a + start, a + end, c + int(first), c + int(last)
 

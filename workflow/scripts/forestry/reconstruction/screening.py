@@ -9,6 +9,8 @@ the published estimate, where a study's part in the derivatives depends on its c
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from forestry.logistic_mixed.likelihood import in_slabs, rule_of
@@ -17,20 +19,41 @@ from forestry.reconstruction.windows import Windows
 
 _STEPS = np.array([-0.12, 0.0, 0.12])  # relative to tau
 _LEAST_TAU = 0.1  # of a mixed model, on the logit scale
-_KEPT = 64  # the nearest of a chunk
+_NEAR = 3.0  # half-widths of the windows from their middle within which all are kept
+_ALWAYS = 1  # the nearest of a chunk, kept however far they are
 
 
 class Screen:
     """Keeps the configurations whose estimate and interval should lie nearest the windows.
 
-    `windows` are those of the whole target, `tau2` that of a configuration that is near.
+    `windows` are those of the whole target, `base` (k,) a configuration of the choices that
+    is near, `tau2` its tau2. The last of a screen's parts add up to how far the estimate is
+    from the middle of its window, about the base: `window` is where that is looked at.
     """
 
-    def __init__(self, choices: Choices, windows: Windows, tau2: float):
-        self.choices, self.windows, self.tau2 = choices, windows, tau2
+    window = (-0.004, 0.004)  # on the scale of analysis
+
+    def __init__(self, choices: Choices, windows: Windows, base: np.ndarray, tau2: float):
+        self.choices, self.windows, self.base, self.tau2 = choices, windows, base, tau2
+        self.middle = sum(windows.mean) / 2
 
     def parts(self, row: int) -> np.ndarray:
-        """What each choice of a row adds to the sums that `random` takes, (F, C)."""
+        """What each choice of a row adds to the sums that `random` takes, (F + 1, C)."""
+        own = self.own_parts(row)
+        return np.concatenate([own, (self.line @ own)[None]])
+
+    @cached_property
+    def line(self) -> np.ndarray:
+        """The combination of the sums that is the estimate less the middle, (F,)."""
+        rows = range(self.base.size)
+        return self.line_of(sum(self.own_parts(i)[:, self.base[i]] for i in rows))
+
+    def own_parts(self, row: int) -> np.ndarray:
+        """(F, C) for a row."""
+        raise NotImplementedError
+
+    def line_of(self, sums: np.ndarray) -> np.ndarray:
+        """`line` of the sums (F,) of the base."""
         raise NotImplementedError
 
     def random(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,28 +63,35 @@ class Screen:
     def keep(self, sums: np.ndarray, q: np.ndarray, own: np.ndarray) -> np.ndarray:
         """The places to go on with: of sums (6, S) as in `enumeration`, their Q, and own sums."""
         windows = self.windows
-        mean, se = self.random(own)
+        mean, se = self.random(own[:-1])
         if windows.can_common:
             common = (q <= windows.df) if windows.by_q else np.ones(q.shape, dtype=bool)
             exact = windows.common(sums)
             mean, se = np.where(common, exact[0], mean), np.where(common, exact[1], se)
         apart = np.maximum(_apart(mean, windows.mean), _apart(se, windows.se))
-        order = np.argsort(apart, kind="stable")[:_KEPT]
-        return np.sort(order[np.isfinite(apart[order])])
+        kept = apart <= _NEAR
+        kept[np.argsort(apart, kind="stable")[:_ALWAYS]] = True
+        return np.flatnonzero(kept & np.isfinite(apart))
 
 
 class WeightScreen(Screen):
     """Of random effects by inverse variance."""
 
-    def __init__(self, choices: Choices, windows: Windows, tau2: float):
-        super().__init__(choices, windows, tau2)
-        self._tau2s = tau2 * (1 + _STEPS) ** 2
+    @property
+    def _tau2s(self) -> np.ndarray:
+        return self.tau2 * (1 + _STEPS) ** 2
 
-    def parts(self, row: int) -> np.ndarray:
+    def own_parts(self, row: int) -> np.ndarray:
         size = self.choices.size[row]
         y = self.choices.yi[row, :size]
         w = 1 / (self.choices.vi[row, :size] + self._tau2s[:, None])
         return np.concatenate([w, w * y])
+
+    def line_of(self, sums: np.ndarray) -> np.ndarray:
+        """The mean at the middle tau2 is sum w y / sum w, the latter taken as the base's."""
+        line = np.zeros(6)
+        line[1], line[4] = -self.middle / sums[1], 1 / sums[1]
+        return line
 
     def random(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         w, wy = sums[:3], sums[3:]
@@ -76,16 +106,22 @@ class WeightScreen(Screen):
 class NewtonScreen(Screen):
     """Of the mixed model's random effects: the step from the nearest of three tau is believed."""
 
-    def __init__(self, choices: Choices, windows: Windows, tau2: float):
-        super().__init__(choices, windows, tau2)
-        self._taus = max(np.sqrt(tau2), _LEAST_TAU) * (1 + _STEPS)
-        self._beta = sum(windows.mean) / 2
+    @property
+    def _taus(self) -> np.ndarray:
+        return max(np.sqrt(self.tau2), _LEAST_TAU) * (1 + _STEPS)
 
-    def parts(self, row: int) -> np.ndarray:
+    def own_parts(self, row: int) -> np.ndarray:
         x, n = self.choices.cells[row, : self.choices.size[row]].T.astype(float)
-        rule, beta = rule_of(self.choices.pool.pooling.nodes), np.full(x.shape, self._beta)
+        rule, beta = rule_of(self.choices.pool.pooling.nodes), np.full(x.shape, self.middle)
         taus = (np.full(x.shape, tau) for tau in self._taus)
         return np.concatenate([in_slabs(x, n - x, beta, tau, rule)[0][1:] for tau in taus])
+
+    def line_of(self, sums: np.ndarray) -> np.ndarray:
+        """The step in beta at the middle tau, with the base's Hessian."""
+        _, _, a, b, c = -sums[5:10]
+        line = np.zeros(15)
+        line[5:7] = np.array([c, -b]) / (a * c - b * b)
+        return line
 
     def random(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         derivatives = sums.reshape(3, 5, -1)
@@ -98,7 +134,7 @@ class NewtonScreen(Screen):
         nearest = np.argmin(np.where(np.isnan(se), np.inf, np.abs(step_tau)), axis=0)
         one = np.arange(sums.shape[1])
         slope = (se[2] - se[0]) / (self._taus[2] - self._taus[0])
-        beta = self._beta + step_beta[nearest, one]
+        beta = self.middle + step_beta[nearest, one]
         return beta, se[nearest, one] + slope * step_tau[nearest, one]
 
 

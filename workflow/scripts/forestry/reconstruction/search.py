@@ -31,7 +31,7 @@ from forestry.reconstruction.totals import Totals
 from forestry.reconstruction.windows import SUMMED, windows_of
 
 _COMBINATIONS = 200_000  # of the rows freed in a step
-_LIMITS = Limits(half=300_000, pairs=1e7, pooled=200_000, fitted=20_000)
+_LIMITS = Limits(half=300_000, pairs=1e7, pooled=200_000, fitted=50_000)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Effort:
     freed: int = 4  # rows freed in such a step
     pooled: int = 128  # combinations pooled in full in such a step
     gatherings: int = 20  # of each restart
-    combinations: float = 3e6  # of the rows freed to gather
-    enough: int = 200
+    combinations: float = 1e8  # of the rows freed to gather
+    enough: int = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,23 +221,35 @@ def _gather(found: _Found, totals: Totals, base, draw, effort: Effort) -> None:
 def _lot(found: _Found, base, places) -> Iterator[np.ndarray]:
     """Configurations (B, k) that have the printed Q and n and should come nearest."""
     narrow = found.choices.narrowed(places)
-    screen = _screen(found.choices, base, narrow, found.target)
+    screen = _screen(found.choices, base, narrow, places, found.target)
     relaxed = found.target.without(("estimate", "ci_low", "ci_high"))
+    lots = []
     with suppress(TooLarge):
-        for index in candidates(narrow, relaxed, _LIMITS, screen):
-            if len(index):
-                yield np.stack([p[index[:, i]] for i, p in enumerate(places)], axis=1)
+        lots = [index for index in candidates(narrow, relaxed, _LIMITS, screen) if len(index)]
+    if lots:
+        index = np.concatenate(lots)
+        yield np.stack([p[index[:, i]] for i, p in enumerate(places)], axis=1)
 
 
-def _screen(choices: Choices, base, narrow: Choices, target: Target) -> Screen | None:
-    """A screen about a configuration (k,); None for what is not pooled from sums."""
+def _screen(choices: Choices, base, narrow: Choices, places, target: Target) -> Screen | None:
+    """A screen about a configuration (k,); None for what is not pooled from sums.
+
+    Of a row whose totals were moved it stands for the choice with the nearest share of events.
+    """
     pooling = choices.pool.pooling
     if pooling.i2 != "q" or pooling.model not in SUMMED:
         return None
     windows = windows_of(choices.pool, target)
     cells, yi, vi = choices.take(base[None])
+    shares = _effect_order(cells[0])
+    near = np.array(
+        [
+            int(np.argmin(np.abs(_effect_order(choices.cells[i, own]) - shares[i])))
+            for i, own in enumerate(places)
+        ]
+    )
     if pooling.model == "inverse_variance":
-        tau2 = np.nan_to_num(fit_random_batch(yi, vi, pooling.tau2).tau2[0])
-        return WeightScreen(narrow, windows, max(float(tau2), 0.1 * float(np.median(vi))))
+        tau2 = float(np.nan_to_num(fit_random_batch(yi, vi, pooling.tau2).tau2[0]))
+        return WeightScreen(narrow, windows, near, max(tau2, 0.1 * float(np.median(vi))))
     tau2 = fit_mixed_batch(*cells[0].T, nodes=pooling.nodes).tau2[0]
-    return NewtonScreen(narrow, windows, float(np.nan_to_num(tau2)))
+    return NewtonScreen(narrow, windows, near, float(np.nan_to_num(tau2)))

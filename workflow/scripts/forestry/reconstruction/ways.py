@@ -80,9 +80,12 @@ def ways(pool: CountPool) -> list[Way]:
         for row in pool.rows
         for x, n in zip(events, totals, strict=True)
     )
+    target = pool.target
+    if target.k is not None and not target.k.met(len(pool.rows)):
+        target = target.without(["k"])  # of the sheet's rows, not of their counts
     every = {way: choices(pool, way) for way in ([FIXED, UPPER_BOUND] if is_bounded else [FIXED])}
     return [
-        Way(pool, totals, aside, pool.target.without(aside), every[totals])
+        Way(pool, totals, aside, target.without(aside), every[totals])
         for aside in SETS_ASIDE
         if all(name in pool.target.bounds for name in aside)
         for totals in every

@@ -80,7 +80,7 @@ class Windows:
     def common_w(self) -> Range:
         """The sum of the weights 1/vi, if a common effect is reported."""
         if not self.only_common:
-            return 0.0, np.inf
+            return EVERYTHING
         low, high = self.se
         return (1 / high**2 if high > 0 else np.inf), (1 / low**2 if low > 0 else np.inf)
 
