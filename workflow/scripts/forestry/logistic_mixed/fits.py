@@ -86,7 +86,7 @@ def fit_random(events: ArrayLike, total: ArrayLike, nodes: int = 7) -> LogisticF
     Seven nodes give the log-likelihood to 1e-3 or better at usual heterogeneity. Where tau runs
     beyond about 5 (nearly all studies at 0 or 100 %) no number of nodes does, posteriors
     being one-sided; the likelihood so approximated may have several maxima there, of which
-    this is the one above the highest point of a scan.
+    this is the one that looks highest in a scan of tau up to 8.
 
     Raises ValueError for impossible counts, fewer than two studies (tau is not identified)
     and nodes below 1; NoFiniteMaximum without events, with nothing else, and where no study

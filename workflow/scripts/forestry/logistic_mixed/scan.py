@@ -1,8 +1,8 @@
 """The likelihood seen from afar: where Newton's method is to start.
 
-At each tau of a lattice the height of the profile over beta is read off one point near it,
-by the derivatives there. The points lie on a lattice of beta as well, so that data sets made
-of the same studies, as bootstrap samples are, share what is evaluated.
+At each tau of a lattice the height of the profile over beta is read off one point near it, or
+two, by the derivatives there. Two points lie on a lattice of beta as well, so that data sets
+made of the same studies, as bootstrap samples are, share what is evaluated.
 """
 
 from __future__ import annotations
