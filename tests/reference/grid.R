@@ -1,6 +1,6 @@
 # The reference grid: metafor's answer for every data set x measure x estimator x interval.
 # Writes grid.json: the rows as a sheet holds them, and what R makes of them.
-# Run from this folder: Rscript grid.R (seven minutes; needs metafor and metadat).
+# Run from this folder: Rscript grid.R (some minutes; needs metafor and metadat).
 #
 # R is made exact where it stops early. Every iterative estimate starts at the highest point of a
 # scan of the (restricted) log-likelihood and runs to a threshold far below metafor's default of
@@ -31,13 +31,13 @@ highest <- function(d, restricted) {
 }
 control_of <- function(d, start, threshold) {
   scale <- min(d$vi)
-  c(start, list(maxiter = 10000, threshold = threshold * scale, tol = 1e-15 * scale,
+  c(start, list(maxiter = 1000, threshold = threshold * scale, tol = 1e-15 * scale,
                 tau2.max = 1e6))
 }
 start_of <- function(d, method)
   if (method %in% c("ML", "REML")) list(tau2.init = highest(d, method == "REML"))
-fit <- function(d, method, test = "z", start = NULL) {
-  for (threshold in 10^-(14:8)) {
+fit <- function(d, method, test = "z", start = NULL, thresholds = 10^-(14:8)) {
+  for (threshold in thresholds) {
     control <- control_of(d, start, threshold)
     x <- tryCatch(suppressWarnings(rma(yi, vi, data = d, method = method, test = test,
                                        control = control)), error = function(e) NULL)
@@ -57,7 +57,8 @@ interval_of <- function(x, prediction) {
 }
 random_of <- function(d, method) {
   start <- start_of(d, method)
-  fits <- lapply(tests, function(test) fit(d, method, test, start))
+  tightest <- fit(d, method, "z", start)$threshold  # the interval changes nothing in tau2
+  fits <- lapply(tests, function(test) fit(d, method, test, start, tightest))
   x <- fits$wald$x
   c(list(method = method, threshold = fits$wald$threshold, tau2 = x$tau2, tau2_se = x$se.tau2,
          i2 = x$I2 / 100, h2 = x$H2), default_tau2(d, method),
@@ -93,7 +94,7 @@ made_by <- c(versions, list(
   effects = paste("escalc(measure, add = 1/2, to = 'only0', drop00 = TRUE for RR, OR and IRR);",
                   "PETO: add = 0; GEN: yi and vi of estimate and se"),
   random = paste("rma(yi, vi, method, test, control = list(tau2.init, threshold, tol,",
-                 "maxiter = 10000, tau2.max = 1e6)); predict(); predict(pi.type = 'riley')"),
+                 "maxiter = 1000, tau2.max = 1e6)); predict(); predict(pi.type = 'riley')"),
   q_profile = "confint(rma(), control = list(tol, maxiter = 10000, tau2.max = 1e6))"))
 write_sections(list(made_by = made_by, datasets = do.call(c, unname(families)), blocks = blocks),
                "grid.json")

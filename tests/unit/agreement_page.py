@@ -34,6 +34,7 @@ from grid_examples import (
     mixed_differences,
     mixed_fit,
     mixed_result,
+    peto_differences,
     q_profile_differences,
     random_differences,
     random_fit,
@@ -91,6 +92,11 @@ def agreement() -> dict[str, tuple[str, int, str, float]]:
             "rma.mh()",
             "closed_form",
             _each(mantel_haenszel_differences, product_of(MANTEL_HAENSZEL, (0, 0.5))),
+        ),
+        "Peto's odds ratio": (
+            "rma.peto()",
+            "closed_form",
+            [peto_differences(name) for name in DATASETS["two_arms"]],
         ),
         "DL with Q about the Mantel-Haenszel mean": (
             "rma.mh(), rma(tau2)",

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 from pooling_examples import effects, pooled, reference, row, rows_by_model
 
+from forestry.measure_kinds import KINDS
 from forestry.results import Estimate, StudyEffect
 from forestry.rows import NUMBERS
 from forestry.scales import harmonic_mean, to_display
@@ -31,15 +32,30 @@ DATASETS = {
     ),
     "two_means": ("normand1999", "gibson2002", "curtis1998"),
     "one_mean": ("normand1999_treated", "senn2013_placebo"),
+    "rates": (
+        *("hart1999_treated", "hart1999_control"),
+        *("nielweise2008_treated", "nielweise2008_control"),
+    ),
+    "two_rates": ("hart1999", "nielweise2008"),
+    "correlations": ("molloy2014", "crede2010"),
+    "hazards": ("pignon2000",),
+    "ratios": ("hackshaw1998",),
+    "differences": ("raudenbush1985",),
 }
 MEASURES = {
     "proportion": (
         *("proportion_raw", "proportion_log", "proportion_logit"),
         *("proportion_arcsine", "proportion_double_arcsine"),
     ),
-    "two_arms": ("risk_ratio", "odds_ratio", "risk_difference"),
-    "two_means": ("mean_difference", "standardized_mean_difference"),
+    "two_arms": ("risk_ratio", "odds_ratio", "risk_difference", "peto_odds_ratio"),
+    "two_means": ("mean_difference", "standardized_mean_difference", "ratio_of_means"),
     "one_mean": ("mean",),
+    "rates": ("incidence_rate_raw", "incidence_rate_log", "incidence_rate_square_root"),
+    "two_rates": ("incidence_rate_ratio", "incidence_rate_difference"),
+    "correlations": ("correlation",),
+    "hazards": ("hazard_ratio",),
+    "ratios": ("generic_ratio",),
+    "differences": ("generic_difference",),
 }
 TAU2_METHODS = ("DL", "HE", "HS", "SJ", "EB", "PM", "ML", "REML")
 # Each interval with a convention of prediction: metafor's own, or Riley's.
@@ -146,8 +162,11 @@ def random_fit(dataset: str, measure: str, method: str) -> dict:
 
 def declared(measure: str) -> tuple[str, dict]:
     """A measure's name in a sheet, and what it adds to the declaration of pooling."""
-    name, _, transform = measure.partition("proportion_")
-    return ("proportion", {"transform": transform}) if transform else (name, {})
+    for name, kind in KINDS.items():
+        transform = measure.removeprefix(f"{name}_")
+        if transform in kind.transforms and measure != name:
+            return name, {"transform": transform}
+    return measure, {}
 
 
 def sheet(dataset: str, measure: str) -> list[dict]:
@@ -275,6 +294,18 @@ def random_differences(dataset: str, measure: str, method: str, interval: str) -
         "i2": difference(ours.i2, theirs["i2"], 1e-3),
         "h2": difference(ours.h2, theirs["h2"]),
         **pooled_differences(ours, theirs["intervals"][interval], dataset, measure),
+    }
+
+
+@cache
+def peto_differences(dataset: str) -> dict[str, float]:
+    """Of Peto's pooled odds ratio and his test of heterogeneity."""
+    (theirs,) = (fit for fit in counts_grid()["peto"] if fit["dataset"] == dataset)
+    ours = result(dataset, "peto_odds_ratio")["common"]
+    return {
+        "q": difference(ours.q, theirs["q"], 1e-3),
+        "q_p": difference(ours.q_p, theirs["q_p"]),
+        **pooled_differences(ours, theirs, dataset, "peto_odds_ratio"),
     }
 
 

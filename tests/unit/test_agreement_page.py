@@ -28,5 +28,5 @@ def test_every_difference_is_within_the_bound_that_the_page_prints():
 
 def test_the_page_counts_the_cases_and_is_linked():
     assert f"{cases():,} results of R" in written()
-    assert cases() >= 2000
+    assert cases() >= 4000
     assert "docs/agreement.md" in README.read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ from grid_examples import (
     mixed_differences,
     mixed_fit,
     mixed_result,
+    peto_differences,
     q_profile_differences,
     random_differences,
     result,
@@ -70,7 +71,7 @@ def test_the_grid_is_the_declared_product():
     assert [fit["dataset"] for fit in counts_grid()["logistic_mixed"]] == list(
         DATASETS["proportion"]
     )
-    assert len(CASES) + len(BLOCKS) >= 2000
+    assert len(CASES) + len(BLOCKS) >= 3000
 
 
 def test_every_data_set_is_used():
@@ -124,6 +125,11 @@ def test_the_wider_interval_is_the_wider_of_those_of_rma(case):
 @pytest.mark.parametrize("pair", MANTEL_HAENSZEL, ids=NAME)
 def test_the_mantel_haenszel_effect_is_that_of_rma_mh(pair, add):
     within(mantel_haenszel_differences(*pair, add), "closed_form")
+
+
+@pytest.mark.parametrize("dataset", DATASETS["two_arms"])
+def test_the_peto_effect_is_that_of_rma_peto(dataset):
+    within(peto_differences(dataset), "closed_form")
 
 
 @pytest.mark.parametrize(
