@@ -43,6 +43,7 @@ from grid_examples import (
 )
 from pooling_examples import reference
 
+from forestry import binomial_normal_conditional
 from forestry.bias import harbord
 from forestry.logistic_mixed import fit_random, likelihood_ratio_q, wald_q
 from forestry.medians import from_median
@@ -224,6 +225,20 @@ def _tau2_of_nodes(name: str, nodes: int) -> float:
     return fit_random(columns["events"], columns["total"], nodes=nodes).tau2
 
 
+def _conditional_rows() -> list[tuple[str, ...]]:
+    """The Wald test of the exact conditional model, where R gives one."""
+    two_arms = reference("two_arms")
+    return [
+        (case["table"], _number(case["wald_q"], 6), _number(_conditional_q(two_arms, case), 6))
+        for case in two_arms["glmm"]
+        if case["model"] == "CM.EL" and case["method"] == "ML" and case["wald_q"] is not None
+    ]
+
+
+def _conditional_q(two_arms: dict, case: dict) -> float:
+    return binomial_normal_conditional.wald_q(*two_arms["tables"][case["table"]].values()).statistic
+
+
 def _i2_rows() -> list[tuple[str, ...]]:
     def share(*data, **pooling):
         return _percent(result(*data, **pooling)["random"].i2)
@@ -356,6 +371,7 @@ def page() -> str:
         ),
         glmm=table(("data", "rma.glmm", "rma.glmm, tightened", "here"), _glmm_rows()),
         nodes=table(("data", "1", "3", "7", "15", "51"), _node_rows()),
+        conditional=table(("data", "rma.glmm", "here"), _conditional_rows()),
         i2=table(("data", "Q (Wald)", "Q (likelihood ratio)", "tau²"), _i2_rows()),
         wald=_number(wald),
         ratio=_number(ratio),

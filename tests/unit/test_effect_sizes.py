@@ -235,6 +235,21 @@ def test_a_mean_that_is_not_positive_has_no_logarithm():
     assert two.usable.tolist() == [False, True]
 
 
+def test_means_on_the_log_scale_are_pooled_as_their_geometric_mean():
+    data = REFERENCE["data"]["means"]
+    columns = {name: data[name] for name in ("n", "mean", "sd")}
+    table = sheet("mean", **{name: list(map(str, column)) for name, column in columns.items()})
+    pooling = PLAIN | {"transform": "log"}
+    studies = effects(table, "mean", pooling)
+    (case,) = (c for c in REFERENCE["cases"] if (c["measure"], c["data"]) == ("mean", "means"))
+    assert [study.yi for study in studies] == pytest.approx(case["yi"], rel=CLOSED)
+    assert [study.estimate for study in studies] == pytest.approx(data["mean"], rel=1e-12)
+    common = rows_by_model(pooled(studies, pooling))["common"]
+    weights = 1 / np.array(case["vi"])
+    expected = np.exp(np.average(case["yi"], weights=weights))
+    assert (common.estimate, common.p_value) == (pytest.approx(expected, rel=1e-11), None)
+
+
 def test_hedges_g_by_name():
     data = REFERENCE["data"]["small_means"]
     how = {"correction": "approximate", "variance": "revman"}

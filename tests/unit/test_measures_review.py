@@ -76,6 +76,17 @@ def test_peto_as_by_rma_peto():
     assert common.q == near(known["q"])
 
 
+def test_a_declared_kind_of_hedges_g_is_the_one_that_is_pooled():
+    declared = review(FOLDER).config["outcomes"]["stay_standardized"]["standardized"]
+    (known,) = (
+        case
+        for case in reference("effect_sizes")["cases"]
+        if (case["data"], case["options"]) == ("means", declared)
+    )
+    found = bundled_effects("stay_standardized", FOLDER)
+    assert [study.vi for study in found] == near(known["vi"])
+
+
 # Figures ----------------------------------------------------------------------------------------
 
 # The axis' label, the value of no effect, whether the axis is logarithmic, the data columns.
