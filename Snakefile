@@ -24,10 +24,30 @@ include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/reconstruct.smk"
 
 
+# On a cluster, what takes a few seconds runs where Snakemake does.
 localrules:
     all,
+    analyse,
+    subgroups,
+    metaregression,
+    collate,
+    draw,
+    prisma_flow,
+    traffic_light,
+    audit,
+    tables,
+    legends,
+    captions,
+    supplement_pdf,
+    supplement_docx,
     bootstrap,
+    bootstrap_intervals,
+    collate_bootstrap,
+    bootstrap_figure,
     multiverse,
+    multiverse_outcome,
+    collate_multiverse,
+    multiverse_figure,
 
 
 rule all:

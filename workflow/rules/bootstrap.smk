@@ -30,8 +30,13 @@ rule bootstrap_replicates:
         "logs/bootstrap/{outcome}/replicates-{scatteritem}.log",
     wildcard_constraints:
         outcome=one_of(BOOTSTRAPPED),
+    group:
+        "bootstrap"
     conda:
         "../envs/forestry.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
     params:
         settings=bootstrap_settings,
         code=code("bootstrap_replicates.py"),
