@@ -23,6 +23,7 @@ PROFILE = (
     *("--slurm-init-seconds-before-status-checks", "5", "--seconds-between-status-checks", "5"),
     *("--latency-wait", "10", "--slurm-no-account"),
 )
+ONE = "results/bootstrap/tuberculosis_unvaccinated/intervals.csv"  # of two chunks
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
 pytestmark = [
     pytest.mark.long,
@@ -86,8 +87,11 @@ def first_attempt(space: Workspace, does: str) -> None:
     space.edit(SCRIPT, "import sys\n", f"import sys\n{FIRST.format(does)}")
 
 
-def results(space: Workspace) -> dict[str, str]:
-    return {path: digest for path, digest in space.digests().items() if "attempted" not in path}
+def check(space: Workspace, local: dict[str, str]) -> None:
+    """Every result is that of this machine."""
+    found = {path: digest for path, digest in space.digests().items() if "attempted" not in path}
+    assert ONE in found
+    assert found == {path: local[path] for path in found}
 
 
 def cancel_the_first_job() -> None:
@@ -106,7 +110,7 @@ def cancel_the_first_job() -> None:
 def test_a_cancelled_job_is_tried_again(space, local):
     first_attempt(space, SLEEP)
     process = subprocess.Popen(
-        space.command(*PROFILE, "bootstrap"),
+        space.command(*PROFILE, ONE),
         cwd=space.workflow,
         env=space.environment,
         stdout=subprocess.PIPE,
@@ -116,8 +120,8 @@ def test_a_cancelled_job_is_tried_again(space, local):
     cancel_the_first_job()
     text, _ = process.communicate(timeout=500)
     assert process.returncode == 0, text
-    assert "Trying to restart job" in text or "restart" in text, text
-    assert results(space) == local
+    assert "Trying to restart job" in text, text
+    check(space, local)
 
 
 @pytest.mark.parametrize(
@@ -127,16 +131,15 @@ def test_a_cancelled_job_is_tried_again(space, local):
 )
 def test_a_job_beyond_its_limits_is_tried_again(space, local, does, limit):
     first_attempt(space, does)
-    done = space.run(*PROFILE, "--set-resources", limit, "--", "bootstrap")
+    done = space.run(*PROFILE, "--set-resources", limit, "--", ONE)
     assert done.text.count("has been submitted with SLURM jobid") >= 2, done.text
-    assert results(space) == local
+    check(space, local)
 
 
 def test_a_job_that_is_not_tried_again_is_reported_and_nothing_is_gathered(space):
     first_attempt(space, SWELL)
     limits = ("--retries", "0", "--set-resources", "bootstrap_replicates:mem_mb=400")
-    done = space.run(*PROFILE, *limits, "--", "bootstrap", check=False)
+    done = space.run(*PROFILE, *limits, "--", ONE, check=False)
     assert done.returncode != 0
-    assert "bootstrap_replicates" in done.text and "rror" in done.text
-    assert not (space.review / "results/bootstrap.csv").exists()
-    assert not list((space.review / "results/bootstrap").glob("*/intervals.csv"))
+    assert "Error in group bootstrap" in done.text or "Error in rule bootstrap" in done.text
+    assert not (space.review / ONE).exists()
