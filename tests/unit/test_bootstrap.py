@@ -21,6 +21,8 @@ from forestry.bootstrap.intervals import acceleration, bootstrap_limits
 from forestry.bootstrap.replicates import BLOCK, Plan, jackknife, observed, replicates
 from forestry.bootstrap.table import bootstrap_table
 from forestry.bootstrap.targets import DIFFERENCE, targets_of
+from forestry.pool import pool_outcome
+from forestry.tables.bootstrap import bootstrap_column
 from unit.pooling_examples import EVERYONE, MIXED, effects, sheet
 
 EVENTS, TOTAL = (3, 8, 0, 12, 5, 9), (10, 11, 6, 14, 20, 9)
@@ -393,3 +395,33 @@ def test_what_needs_counts_of_two_arms_has_no_parametric_bootstrap(pooling, fits
     (target,) = targets(effects(sheet("risk_ratio", **arms), "risk_ratio"), pooling)
     assert (target.unfit("parametric") == "") == fits
     assert target.unfit("nonparametric") == ""
+
+
+def shown(rows, change=0.0):
+    """The column of table S3, of estimates that are `change` apart from those bootstrapped."""
+    found = proportions()
+    declared = {"outcome": "healing", "measure": "proportion", "pooling": MIXED}
+    declared["variants"] = {"main": EVERYONE}
+    estimates = [
+        replace(row, estimate=row.estimate + change)
+        for row in pool_outcome(found, declared).estimates
+    ]
+    return bootstrap_column(rows, estimates, "nonparametric", "bca")
+
+
+def test_a_table_shows_the_interval_of_the_estimate_that_is_reported():
+    rows = table_of(proportions())
+    column = shown(rows)
+    (own,) = (
+        row
+        for row in rows
+        if (row.kind, row.quantity, row.interval) == ("nonparametric", "estimate", "bca")
+    )
+    assert column.limits == {("healing", "main"): (own.ci_low, own.ci_high)}
+    assert len(column.notes) == 1 and "BCa interval of 2,000 replicates" in column.notes[0]
+
+
+def test_a_table_shows_no_interval_of_earlier_numbers():
+    column = shown(table_of(proportions()), change=0.001)
+    assert column.limits == {}
+    assert "are of earlier numbers and are not shown" in column.notes[1]

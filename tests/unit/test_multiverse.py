@@ -14,10 +14,11 @@ from forestry.figures.settings import ForestSettings
 from forestry.jobs.resampling import multiverse_settings
 from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.measure_kinds import scale_of
-from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
+from forestry.multiverse.analysis import multiverse_rows
 from forestry.multiverse.choices import choice_rows
 from forestry.multiverse.specifications import CHOICES, Specification, specifications
 from forestry.pool import pool_outcome
+from forestry.results import MultiverseRow
 from forestry.review import Review
 from forestry.rows import read_table
 from unit.pooling_examples import EVERYONE, ROOT, leaving_out, sheet

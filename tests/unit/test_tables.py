@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from forestry.records import read_records, write_records
 from forestry.results import BiasRecord, Estimate, StudyEffect, Weight
 from forestry.tables.bias import bias_table, declared_tests
+from forestry.tables.bootstrap import BootstrapColumn
 from forestry.tables.characteristics import (
     Characteristic,
     Patients,
@@ -647,7 +648,8 @@ def test_ratios_change_by_a_factor():
 
 
 def test_bootstrap_limits_are_a_column_where_given():
-    table = sensitivity(bootstrap={("pr", "main"): (0.45, 0.79)})
+    table = sensitivity(bootstrap=BootstrapColumn({("pr", "main"): (0.45, 0.79)}, ("A note.",)))
+    assert "A note." in table.notes
     assert table.columns[-2].name == "Bootstrap 95% CI"
     assert cells(table, "Main")[-2] == "45.0–79.0"
     assert cells(table, "No outliers")[-2] == "–"

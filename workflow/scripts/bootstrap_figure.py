@@ -6,14 +6,14 @@ sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.bootstrap.gathering import gather
 from forestry.bootstrap.replicates import Plan
-from forestry.bootstrap.table import BootstrapInterval, estimates_of
+from forestry.bootstrap.table import estimates_of
 from forestry.bootstrap.targets import targets_of
 from forestry.figures.bootstrap_layout import bootstrap_layout
 from forestry.figures.bootstrap_plot import draw_bootstrap
 from forestry.figures.save import save_figure
 from forestry.figures.settings import ForestSettings
 from forestry.records import read_records
-from forestry.results import Estimate, StudyEffect
+from forestry.results import BootstrapInterval, Estimate, StudyEffect
 
 settings = snakemake.params.settings["bootstrap"]
 effects = read_records(snakemake.input.effects, StudyEffect)

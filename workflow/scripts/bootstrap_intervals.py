@@ -6,10 +6,10 @@ sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.bootstrap.gathering import gather
 from forestry.bootstrap.replicates import Plan
-from forestry.bootstrap.table import BootstrapInterval, bootstrap_table
+from forestry.bootstrap.table import bootstrap_table
 from forestry.bootstrap.targets import targets_of
 from forestry.records import read_records, write_records
-from forestry.results import StudyEffect
+from forestry.results import BootstrapInterval, StudyEffect
 
 settings = snakemake.params.settings
 targets = targets_of(

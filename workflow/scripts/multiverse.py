@@ -5,9 +5,10 @@ import sys
 sys.stderr = open(snakemake.log[0], "w")
 
 from forestry.measure_kinds import RATIOS
-from forestry.multiverse.analysis import MultiverseRow, multiverse_rows
-from forestry.multiverse.choices import ChoiceRow, choice_rows
+from forestry.multiverse.analysis import multiverse_rows
+from forestry.multiverse.choices import choice_rows
 from forestry.records import write_records
+from forestry.results import ChoiceRow, MultiverseRow
 from forestry.rows import read_rows
 
 settings = snakemake.params.settings

@@ -8,9 +8,8 @@ from forestry.figures.multiverse_layout import multiverse_layout
 from forestry.figures.multiverse_plot import draw_multiverse
 from forestry.figures.save import save_figure
 from forestry.figures.settings import ForestSettings
-from forestry.multiverse.analysis import MultiverseRow
-from forestry.multiverse.choices import ChoiceRow
 from forestry.records import read_records
+from forestry.results import ChoiceRow, MultiverseRow
 
 layout = multiverse_layout(
     read_records(snakemake.input.rows, MultiverseRow),

@@ -212,3 +212,85 @@ class FigureLegend:
     annexure: str
     title: str
     text: str
+
+
+@dataclass(frozen=True)
+class BootstrapInterval:
+    """An interval from replicates: a row of ``bootstrap.csv``.
+
+    `estimate` and limits are on the scale of display for the pooled estimate (`quantity`
+    estimate), and on the scale of analysis for tau2 and for a subgroup difference, which is
+    that of `group` less that of `reference`, of a step in the place of the variant; I2 is
+    0-1. `bias` and `se` are of the replicates on the scale of analysis: their mean less the
+    estimate, and their standard deviation; empty where a replicate is infinite.
+    """
+
+    outcome: str
+    variant: str
+    group: str
+    reference: str
+    kind: str  # nonparametric | parametric
+    quantity: str  # estimate | tau2 | i2 | subgroup_difference
+    scale: str  # display | that of the analysis
+    k: int
+    estimate: float | None
+    bias: float | None
+    se: float | None
+    replicates: int
+    not_converged: int
+    without_value: int  # those not converged among them
+    at_limit: int  # infinite on the scale of analysis
+    interval: str  # percentile | basic | bca
+    level: float
+    ci_low: float | None
+    ci_high: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class MultiverseRow:
+    """A specification and its result: a row of ``multiverse.csv``.
+
+    Choices without a meaning beside the others are empty. `estimate` and limits are those of
+    the model that the review's rule reports, on the scale of display; I2 is 0-1.
+    """
+
+    outcome: str
+    model: str
+    transform: str
+    tau2: str
+    interval: str
+    variant: str
+    medians: str
+    correlation: str
+    own: bool  # the review's own choice
+    k: int
+    reported: str  # common | random | none
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    i2: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class ChoiceRow:
+    """A value of a choice, over the specifications that have it and an estimate.
+
+    `lowest`, `mean` and `highest` are of their estimates, on the scale of display (the mean
+    of ratios is geometric). `range_of_means` is that of the choice's values, from the least
+    to the greatest (a ratio, of ratios), and `variance_share` the part of the estimates'
+    variance that lies between the choice's values: its main effect, by itself. The shares of
+    several choices need not sum to 1: choices interact, and not every combination exists.
+    """
+
+    outcome: str
+    choice: str
+    value: str
+    own: bool  # the review's own
+    specifications: int
+    lowest: float
+    mean: float
+    highest: float
+    range_of_means: float
+    variance_share: float | None  # None where all estimates are equal

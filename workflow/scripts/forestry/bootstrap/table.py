@@ -9,7 +9,7 @@ limit, 0 or 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -18,40 +18,8 @@ from forestry.bootstrap.gathering import column
 from forestry.bootstrap.intervals import Limits, acceleration, bootstrap_limits
 from forestry.bootstrap.replicates import jackknife, observed
 from forestry.bootstrap.targets import CONVERGED, Target
+from forestry.results import BootstrapInterval
 from forestry.scales import harmonic_mean, to_display
-
-
-@dataclass(frozen=True)
-class BootstrapInterval:
-    """An interval from replicates: a row of ``bootstrap.csv``.
-
-    `estimate` and limits are on the scale of display for the pooled estimate (`quantity`
-    estimate), and on the scale of analysis for tau2 and for a subgroup difference, which is
-    that of `group` less that of `reference`, of a step in the place of the variant; I2 is
-    0-1. `bias` and `se` are of the replicates on the scale of analysis: their mean less the
-    estimate, and their standard deviation; empty where a replicate is infinite.
-    """
-
-    outcome: str
-    variant: str
-    group: str
-    reference: str
-    kind: str  # nonparametric | parametric
-    quantity: str  # estimate | tau2 | i2 | subgroup_difference
-    scale: str  # display | that of the analysis
-    k: int
-    estimate: float | None
-    bias: float | None
-    se: float | None
-    replicates: int
-    not_converged: int
-    without_value: int  # those not converged among them
-    at_limit: int  # infinite on the scale of analysis
-    interval: str  # percentile | basic | bca
-    level: float
-    ci_low: float | None
-    ci_high: float | None
-    note: str
 
 
 def bootstrap_table(

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forestry.bootstrap.table import BootstrapInterval
 from forestry.figures.chart_axis import ChartAxis, effect_axis, padded
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import number_format
 from forestry.measure_kinds import RATIOS
-from forestry.results import Estimate
+from forestry.results import BootstrapInterval, Estimate
 
 BINS = 72
 OUTERMOST = 0.0005  # share of replicates at either end that the axis may leave out

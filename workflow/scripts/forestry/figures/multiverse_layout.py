@@ -15,9 +15,8 @@ from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, pad
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import number_format, percent
 from forestry.measure_kinds import DIFFERENCES, RATIOS
-from forestry.multiverse.analysis import MultiverseRow
-from forestry.multiverse.choices import ChoiceRow
 from forestry.multiverse.specifications import CHOICES
+from forestry.results import ChoiceRow, MultiverseRow
 
 CURVE, GAP, HEADING = 14.0, 0.8, 1.15  # heights, in rows of the matrix
 OUTERMOST = 0.02  # share of the limits of intervals at either end that the axis may leave out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forestry.jobs.drawings import reported_only
 from forestry.jobs.statistics import subgroup_settings
+from forestry.provenance import digest_of
 from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table, size_of
 
@@ -69,7 +70,22 @@ def table_settings(review: Review, table: str) -> dict:
         "leave_one_out": review.leaving_one_out,
         **reported_only(review, next(iter(review.config["variants"]))),
         **label_settings(review),
+        **(_bootstrap_shown(review) if declared["kind"] == "sensitivity" else {}),
     }
+
+
+def _bootstrap_shown(review: Review) -> dict:
+    """The bootstrap's table and which of its intervals is shown, where there is one by now.
+
+    It is told by its content and is no file that the tables are made from: they are made
+    without it, and anew once `snakemake bootstrap` has made it.
+    """
+    table = review.resources.parent / "results" / "bootstrap.csv"
+    if "bootstrap" not in review.config or not table.exists():
+        return {}
+    declared = review.config["bootstrap"]
+    shown = {"kind": declared["kinds"][0], "interval": declared["intervals"][0]}
+    return {"bootstrap": {"table": str(table), "content": digest_of([table]), **shown}}
 
 
 def _outcome_words(review: Review, outcome: str) -> dict:

@@ -6,7 +6,7 @@ Specifications that differ in the variant alone are data sets of one batch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import groupby
 
 import numpy as np
@@ -22,34 +22,8 @@ from forestry.multiverse.specifications import (
     specifications,
 )
 from forestry.pool import left_out, studies_of
-from forestry.results import StudyEffect
+from forestry.results import MultiverseRow, StudyEffect
 from forestry.scales import harmonic_mean, to_display
-
-
-@dataclass(frozen=True)
-class MultiverseRow:
-    """A specification and its result: a row of ``multiverse.csv``.
-
-    Choices without a meaning beside the others are empty. `estimate` and limits are those of
-    the model that the review's rule reports, on the scale of display; I2 is 0-1.
-    """
-
-    outcome: str
-    model: str
-    transform: str
-    tau2: str
-    interval: str
-    variant: str
-    medians: str
-    correlation: str
-    own: bool  # the review's own choice
-    k: int
-    reported: str  # common | random | none
-    estimate: float | None
-    ci_low: float | None
-    ci_high: float | None
-    i2: float | None
-    note: str
 
 
 def multiverse_rows(table: Sequence[Mapping[str, str]], settings: Mapping) -> list[MultiverseRow]:

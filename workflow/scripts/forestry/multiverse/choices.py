@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from forestry.multiverse.analysis import MultiverseRow
 from forestry.multiverse.specifications import CHOICES
-
-
-@dataclass(frozen=True)
-class ChoiceRow:
-    """A value of a choice, over the specifications that have it and an estimate.
-
-    `lowest`, `mean` and `highest` are of their estimates, on the scale of display (the mean
-    of ratios is geometric). `range_of_means` is that of the choice's values, from the least
-    to the greatest (a ratio, of ratios), and `variance_share` the part of the estimates'
-    variance that lies between the choice's values: its main effect, by itself. The shares of
-    several choices need not sum to 1: choices interact, and not every combination exists.
-    """
-
-    outcome: str
-    choice: str
-    value: str
-    own: bool  # the review's own
-    specifications: int
-    lowest: float
-    mean: float
-    highest: float
-    range_of_means: float
-    variance_share: float | None  # None where all estimates are equal
+from forestry.results import ChoiceRow, MultiverseRow
 
 
 def choice_rows(rows: Sequence[MultiverseRow], ratio: bool) -> list[ChoiceRow]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forestry.records import read_records, write_records
-from forestry.results import BiasRecord, Estimate, StudyEffect, Weight
+from forestry.results import BiasRecord, BootstrapInterval, Estimate, StudyEffect, Weight
 from forestry.rows import read_table as read_sheet
 from forestry.tables.bias import bias_table, declared_tests
+from forestry.tables.bootstrap import BootstrapColumn, bootstrap_column
 from forestry.tables.characteristics import Characteristic, Patients, characteristics_table
 from forestry.tables.model import Table, write_csv
 from forestry.tables.outcomes import Outcome
@@ -90,10 +91,11 @@ def _quality(settings: Mapping, sources: Sources, csv: str | Path) -> Table:
 
 
 def _sensitivity(settings: Mapping, sources: Sources, csv: str | Path) -> Table:
+    estimates = read_records(sources.estimates, Estimate)
     shown = (
         _outcomes(settings),
         settings["variants"],
-        read_records(sources.estimates, Estimate),
+        estimates,
         read_records(sources.weights, Weight),
     )
     in_turn = settings["leave_one_out"]
@@ -105,7 +107,16 @@ def _sensitivity(settings: Mapping, sources: Sources, csv: str | Path) -> Table:
         title=settings["title"],
         leave_one_out=in_turn,
         labels=settings["labels"],
+        bootstrap=_bootstrap(settings.get("bootstrap"), estimates),
     )
+
+
+def _bootstrap(settings: Mapping | None, estimates: list[Estimate]) -> BootstrapColumn | None:
+    """The bootstrap's intervals of these estimates, where it was made."""
+    if settings is None:
+        return None
+    rows = read_records(settings["table"], BootstrapInterval)
+    return bootstrap_column(rows, estimates, settings["kind"], settings["interval"])
 
 
 def _bias(settings: Mapping, sources: Sources, csv: str | Path) -> Table:

@@ -13,6 +13,7 @@ from itertools import groupby
 from forestry.figures.wording import NumberFormat
 from forestry.measure_kinds import RATIOS
 from forestry.results import Estimate, Weight
+from forestry.tables.bootstrap import BootstrapColumn
 from forestry.tables.format import (
     NONE,
     TIMES,
@@ -58,8 +59,6 @@ IN_TURN_NOTE = (
     "results without one study, each by the model reported for it; the remark names the "
     "studies without which the estimate is lowest and highest."
 )
-
-Limits = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def sensitivity_table(
     main: str = "main",
     leave_one_out: Collection[str] = (),
     labels: Mapping[str, str] | None = None,
-    bootstrap: Mapping[tuple[str, str], Limits] | None = None,
+    bootstrap: BootstrapColumn | None = None,
 ) -> Table:
     """Every outcome x variant, with k, n, estimate, interval, I2 and the change from `main`.
 
@@ -142,7 +141,7 @@ def sensitivity_table(
     leave_one_out: the variants that leave out each study in turn: a row shows the range of
         their results, which are the groups of `estimates` named by the study left out.
     labels: each study's label by its id, for those.
-    bootstrap: limits by (outcome, variant), display scale; a column where given.
+    bootstrap: intervals from replicates; a column where given.
 
     Raises ValueError where an outcome lacks a result of a variant, or a study its label.
     """
@@ -163,6 +162,7 @@ def sensitivity_table(
     rows += [section(NOWHERE), *never] if never else []
     columns = COLUMNS if bootstrap is None else (*COLUMNS[:-1], BOOTSTRAP, COLUMNS[-1])
     notes = (*NOTES, IN_TURN_NOTE) if leave_one_out else NOTES
+    notes = (*notes, *bootstrap.notes) if bootstrap is not None else notes
     if any(record.k_reconstructed for record in records):
         notes = (*notes, RECONSTRUCTED_NOTE)
     return Table(id, title, columns, tuple(rows), notes, landscape=bootstrap is not None)
@@ -257,7 +257,7 @@ class _Printer:
     main: str
     leave_one_out: Collection[str]
     labels: Mapping[str, str]
-    bootstrap: Mapping[tuple[str, str], Limits] | None
+    bootstrap: BootstrapColumn | None
 
     def outcome(self, own: Sequence[SensitivityRecord], form: NumberFormat) -> list[Row]:
         """The rows of an outcome that is pooled in some variant."""
@@ -319,7 +319,7 @@ class _Printer:
     def _bootstrap(self, record: SensitivityRecord, form: NumberFormat) -> tuple[str, ...]:
         if self.bootstrap is None:
             return ()
-        limits = self.bootstrap.get((record.outcome, record.variant), (None, None))
+        limits = self.bootstrap.limits.get((record.outcome, record.variant), (None, None))
         return (interval(form, *limits),)
 
     def _extremes(self, records: Sequence[SensitivityRecord], form: NumberFormat) -> str:
