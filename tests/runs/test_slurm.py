@@ -71,10 +71,10 @@ def test_slurm_gives_the_same_bytes(space, local):
     assert space.digests() == local
 
 
-# What the first attempt of a job does, in place of its work.
+# What the first job does at its first attempt, before its work; others of its group go on.
 FIRST = """
 from pathlib import Path
-_first = Path(snakemake.output[0] + ".attempted")
+_first = Path(snakemake.output[0]).with_name("attempted")
 if not _first.exists():
     _first.touch()
     {}
