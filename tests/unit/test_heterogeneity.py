@@ -249,6 +249,48 @@ def test_pairs_of_weights_are_sums_of_exponentials(a, ratio, q):
     assert chi_squares_tails(q, [a, a, b, b]) == pytest.approx((1 - upper, upper), abs=1e-12)
 
 
+def test_one_study_with_all_the_weight_has_its_limits_too():
+    yi, vi = [0.3, -0.4, 1.2, 0.1, 0.9], np.array([1e-12, 0.1, 0.3, 1.0, 0.02])
+    q = cochran_q(yi, vi).q
+    low, high = tau2_limits(yi, vi, "generalised_q")
+    assert cochran_q_tails(q, vi, low)[1] == pytest.approx(0.025, rel=1e-9)
+    assert cochran_q_tails(q, vi, high)[0] == pytest.approx(0.025, rel=1e-9)
+    # That study is the mean: Q is of the others' differences from it, which share its effect.
+    root = 1 / np.sqrt(vi[1:])
+    differences = np.diag(vi[1:] + low) + low
+    eigenvalues = np.linalg.eigvalsh(differences * np.outer(root, root))
+    assert chi_squares_tails(q, eigenvalues)[1] == pytest.approx(0.025, rel=1e-8)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.floats(-4, 4).map(lambda x: 10**x), min_size=2, max_size=12),
+    st.floats(-3, 3).map(lambda x: 10**x),
+    st.floats(-1, 1).map(lambda x: 10**x),
+    st.integers(1, 2),
+)
+def test_what_the_means_take_leaves_the_eigenvalues(vi, tau2, part, number):
+    """Of Q about weighted means, the weights are the eigenvalues of P M, by matrices."""
+    v, groups = np.array(vi), np.arange(len(vi)) % (number if len(vi) > 3 else 1)
+    w, root = 1 / v, np.sqrt(v + tau2)
+    members = [w * (groups == group) for group in np.unique(groups)]
+    p = np.diag(w) - sum(np.outer(own, own) / own.sum() for own in members)
+    eigenvalues = np.linalg.eigvalsh(p * np.outer(root, root))[len(members) :]
+    q = part * eigenvalues.sum()
+    expected = chi_squares_tails(q, eigenvalues)
+    # eigvalsh loses the small ones beside the large, to rounding of these.
+    assert cochran_q_tails(q, v, tau2, groups) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("z", [-5, -2, -0.5, 0, 0.5, 2, 5])
+@pytest.mark.parametrize("k", [2, 30, 400, 5000])
+def test_tails_of_the_q_of_any_number_of_studies(k, z):
+    vi = np.random.default_rng(1).gamma(2, 0.1, k) + 0.01
+    q = (k - 1) * np.exp(z * np.sqrt(2 / (k - 1)))
+    expected = (chdtr(k - 1, q), chdtrc(k - 1, q))
+    assert cochran_q_tails(q, vi, 0.0) == pytest.approx(expected, abs=1e-11)
+
+
 def test_tails_of_q_without_tau2_are_chi_squared():
     vi = DATA["bcg"][1]
     assert cochran_q_tails(15.0, vi, 0.0) == pytest.approx(

@@ -87,8 +87,8 @@ def _profile_likelihood_limits(yi, vi, groups, method, level) -> tuple[float, fl
     height = lambda t: log_likelihood(yi, vi, t, method, groups)  # noqa: E731
     least = height(estimate) - float(chdtri(1, 1 - level)) / 2
     points, heights = likelihood_scan(yi, vi, method, groups)
-    inside = points[heights >= least]
-    low, high = min(inside.min(initial=estimate), estimate), max(inside.max(initial=0.0), estimate)
+    inside = np.append(points[heights >= least], estimate)
+    low, high = float(inside.min()), float(inside.max())
     above = lambda t: height(t) - least  # noqa: E731
     if low > 0:
         below = points[points < low][-1]
@@ -116,9 +116,7 @@ def cochran_q_tails(
     With `groups`, of Q within groups.
     """
     vi = np.asarray(vi, dtype=float)
-    w, root = 1 / vi, np.sqrt(vi + tau2)
+    w = 1 / vi
     labels = np.zeros(vi.size) if groups is None else np.asarray(groups)
-    members = [labels == label for label in np.unique(labels)]
-    a = np.diag(w) - sum(np.outer(w * g, w * g) / (w * g).sum() for g in members)
-    eigenvalues = np.linalg.eigvalsh(a * np.outer(root, root))
-    return chi_squares_tails(q, eigenvalues[len(members) :])  # a mean takes one, which is 0
+    shares = np.stack([w * (labels == label) for label in np.unique(labels)])
+    return chi_squares_tails(q, w * (vi + tau2), shares / shares.sum(axis=1, keepdims=True))
