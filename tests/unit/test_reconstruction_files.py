@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from forestry.effects import study_effects
+from forestry.jobs.drawings import forest_settings
 from forestry.jobs.reconstruction import reconstruct_settings, tasks, unsolved
-from forestry.jobs.statistics import effects_settings
+from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.reconstruction.files import (
     CELLS,
     MANIFEST,
@@ -371,3 +372,21 @@ def test_every_published_result_of_the_bundled_review_has_its_verdict():
     for row in solutions:
         assert row.verdict != "several" or row.distance == 0
         assert row.verdict != "none" or (row.distance > 0 and row.reason)
+
+
+def test_forest_plots_of_reconstructed_rows_have_reported_rows_beside(folder):
+    """Where the review declares no variant of them, under a name of their own."""
+    reconstruct(folder)
+    one = review(folder)
+    assert forest_settings(one, "1")["reported_variant"] == "main_reported"
+    assert forest_settings(one, "1")["reported_label"] == "Reported rows only"
+    beside = pool_settings(one, "time")["variants"]["main_reported"]
+    assert beside["excluded"] == dict.fromkeys(SOLVED, "status is reconstructed")
+    assert set(pool_settings(review(folder, reconstructed=False), "time")["variants"]) == {"main"}
+    declared = {"main": {}, "known": {"label": "known", "where": {"status": "reported"}}}
+    named = review(folder, variants=declared)
+    assert forest_settings(named, "1")["reported_variant"] == "known"
+    assert set(pool_settings(named, "time")["variants"]) == {"main", "known"}
+    both = {**declared, "some": {"exclude": {"design": "rct"}}}
+    both["less"] = {"combine": ["some", "known"]}
+    assert review(folder, variants=both).reported_beside("some") == "less"

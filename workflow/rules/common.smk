@@ -84,7 +84,9 @@ def tasks():
 def refuse_stale():
     """Stop where the review reads reconstructed rows that are not those of its sheets.
 
-    Asked for by what reads them, not when the workflow is read: `reconstruct` must run.
+    Asked for by what reads them, not when the workflow is read: `reconstruct` must run. By a
+    param and not by an input: of a job whose input function fails Snakemake takes the outputs
+    that exist for sources, and says nothing.
     """
     sheets = stale(tasks(), RESOURCES) if REVIEW.is_reconstructed else []
     if sheets:
@@ -93,7 +95,6 @@ def refuse_stale():
 
 def solved_rows(wildcards):
     """The file of solved rows of an outcome's sheet, if the review reads one."""
-    refuse_stale()
     return [str(path) for path in REVIEW.solved(wildcards.outcome)]
 
 
@@ -113,10 +114,12 @@ def reconstruct_settings(wildcards):
 
 
 def analyse_settings(wildcards):
+    refuse_stale()
     return statistics.analyse_settings(REVIEW, wildcards.outcome)
 
 
 def subgroup_settings(wildcards):
+    refuse_stale()
     return {
         "effects": statistics.subgroup_effects_settings(REVIEW, wildcards.outcome),
         "steps": statistics.subgroup_settings(REVIEW, wildcards.outcome),

@@ -46,8 +46,9 @@ def assemble(
 
 SUMMARY = (
     "All tables and figures of the review, computed from the study-level numbers of its "
-    "extraction sheet. Studies without a public number are named where they belong and are "
-    "not pooled."
+    "extraction sheet. A study without a public number is named where it belongs: it is not "
+    "pooled, or, marked with a dagger, with numbers solved from a published pooled result, of "
+    "which what is pooled is no evidence."
 )
 MADE_WITH = (
     "Made with Forestry from the extraction sheet: every number and every legend is computed."

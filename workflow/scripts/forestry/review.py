@@ -19,7 +19,9 @@ from forestry.selection import left_out
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-REPORTED = "reported"
+REPORTED, RECONSTRUCTED = "reported", "reconstructed"
+FOREST = "forest"
+REPORTED_ROWS = "reported rows only"
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
 
@@ -155,6 +157,8 @@ class Review:
 
     def variant_words(self, variant: str) -> str:
         """How a variant is called in tables and legends."""
+        if variant not in self.config["variants"]:
+            return REPORTED_ROWS
         declared = self.config["variants"][variant] or {}
         return declared.get("label", variant.replace("_", " "))
 
@@ -233,12 +237,37 @@ class Review:
         return [name for name, variant in declared if (variant or {}).get("leave_one_out")]
 
     def reported_beside(self, variant: str) -> str:
-        """The declared variant that is another with its reported rows alone; "" where none is."""
+        """The variant that is another with its reported rows alone; "" where none is.
+
+        A declared one; where the review reads solved rows and declares none, one of its own.
+        """
         if variant not in self.config["variants"]:
             return ""
         wanted = [*self._selections(variant), {"where": {"status": REPORTED}}]
         names = (name for name in self.config["variants"] if name != variant)
-        return next((name for name in names if self._selections(name) == wanted), "")
+        own = f"{variant}_reported" if self.is_reconstructed else ""
+        return next((name for name in names if self._selections(name) == wanted), own)
+
+    def drawn_beside(self, outcome: str) -> dict[str, dict]:
+        """The undeclared variants of reported rows alone that an outcome's forest plots show."""
+        rows = self.rows(outcome)
+        if not any(row["status"] == RECONSTRUCTED for row in rows):
+            return {}
+        drawn = [
+            f.variant for f in self.figures.values() if (f.kind, f.outcome) == (FOREST, outcome)
+        ]
+        beside = {variant: self.reported_beside(variant) for variant in drawn}
+        others = {
+            row["study_id"]: f"status is {row['status']}"
+            for row in rows
+            if row["status"] != REPORTED
+        }
+        found = {}
+        for variant, name in beside.items():
+            if name and name not in self.config["variants"]:
+                one = self.variant(outcome, variant)
+                found[name] = {**one, "excluded": {**others, **one["excluded"]}}
+        return found
 
     def _selections(self, variant: str) -> list[Mapping]:
         """What a variant does, without its words."""

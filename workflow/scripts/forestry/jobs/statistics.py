@@ -55,12 +55,16 @@ def effects_settings(review: Review, outcome: str) -> dict:
 
 
 def pool_settings(review: Review, outcome: str) -> dict:
-    """How an outcome is pooled, and whom each variant leaves out and why."""
+    """How an outcome is pooled, and whom each variant leaves out and why.
+
+    Beside the declared variants, those of reported rows alone that its forest plots show.
+    """
+    variants = {name: review.variant(outcome, name) for name in review.config["variants"]}
     return {
         "outcome": outcome,
         "measure": review.config["outcomes"][outcome]["measure"],
         "pooling": dict(review.pooling(outcome)),
-        "variants": {name: review.variant(outcome, name) for name in review.config["variants"]},
+        "variants": {**variants, **review.drawn_beside(outcome)},
     }
 
 
