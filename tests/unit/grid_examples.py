@@ -291,6 +291,7 @@ def random_differences(dataset: str, measure: str, method: str, interval: str) -
     smallest = min(block(dataset, measure)["vi"])
     return {
         "tau2": difference(ours.tau2, theirs["tau2"], smallest),
+        "tau2_se": difference(ours.tau2_se, theirs["tau2_se"]),
         "i2": difference(ours.i2, theirs["i2"], 1e-3),
         "h2": difference(ours.h2, theirs["h2"]),
         **pooled_differences(ours, theirs["intervals"][interval], dataset, measure),

@@ -18,7 +18,7 @@ from forestry.pool import pool_outcome
 from forestry.presets import NotInPreset, exceptions, presets, resolved, said_of
 from forestry.review import Review
 from forestry.rows import NUMBERS, read_table
-from forestry.validation import SCHEMA
+from forestry.validation import SCHEMA, validate_review
 from forestry.validation.config import DeclarationSchema
 from forestry.validation.pooling import (
     CORRECTED,
@@ -156,6 +156,20 @@ def test_an_override_that_contradicts_the_preset_is_a_fault():
     assert (fault.column, fault.value) == ("pooling.way.nodes", "9")
 
 
+def test_a_review_declared_by_presets_alone_has_no_fault():
+    folder = ROOT / "reviews/bcg"
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config["pooling"] = {
+        "ratios": {"preset": "metafor"},
+        "mantel_haenszel": {"preset": "meta-8", "select": "random"},
+        "risks": {"preset": "metafor", "model": "logistic_mixed"},
+    }
+    assert validate_review(config, folder / "resources") == ()
+    config["pooling"]["risks"] = {"preset": "revman-5"}
+    (fault,) = validate_review(config, folder / "resources")
+    assert fault.column == "outcomes.tuberculosis_unvaccinated.pooling"
+
+
 def test_an_unknown_preset_names_the_nearest():
     config = copy.deepcopy(CONFIG)
     config["pooling"]["raw"] = {"preset": "metafour"}
@@ -177,7 +191,7 @@ def test_a_legend_says_whose_defaults_were_followed():
 def test_a_legend_says_what_is_not_as_in_the_preset():
     declared = {"preset": "metafor", "transform": "raw", "tau2": "DL", "interval": "wald"}
     assert exceptions(declared, "proportion") == ("tau2",)
-    assert said_of(declared, "proportion").endswith("does by default except for tau2")
+    assert said_of(declared, "proportion").endswith("does by default except for τ²")
 
 
 def test_the_preset_reaches_the_legend_of_a_figure():

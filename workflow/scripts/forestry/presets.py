@@ -14,6 +14,7 @@ import yaml
 
 PRESETS = Path(__file__).resolve().parents[2] / "schemas" / "presets.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SYMBOLS = {"tau2": "τ²", "i2": "I²"}
 CHOOSING = ("model", "transform")  # declared beside a preset, they choose among its ways
 
 
@@ -120,6 +121,6 @@ def said_of(declared: Mapping, measure: str) -> str:
     if "preset" not in declared:
         return ""
     program = presets()[declared["preset"]].program
-    words = [key.replace("_", " ") for key in exceptions(declared, measure)]
+    words = [SYMBOLS.get(key, key.replace("_", " ")) for key in exceptions(declared, measure)]
     but = f" except for {', '.join(words)}" if words else ""
     return f"as {program} does by default{but}"
