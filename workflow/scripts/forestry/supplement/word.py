@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -77,6 +78,7 @@ class _Writer:
         self.entries = _entries(supplement)
         self.waiting = list(self.entries)
         self.turned = False
+        self.style_ids: dict[str, str | None] = {}
 
     def write(self):
         _set_styles(self.document)
@@ -199,7 +201,18 @@ class _Writer:
         self._paragraph(figure.legend, "Caption")
 
     def _paragraph(self, text: str, style: str):
-        return self.document.add_paragraph(text, style)
+        paragraph = self.document.add_paragraph(text)
+        paragraph._p.style = self._style_id(style)
+        return paragraph
+
+    def _style_id(self, style: str) -> str | None:
+        """The id of a paragraph's style: to look it up takes longer than to write a paragraph."""
+        from docx.enum.style import WD_STYLE_TYPE
+
+        if style not in self.style_ids:
+            found = self.document.part.get_style_id(style, WD_STYLE_TYPE.PARAGRAPH)
+            self.style_ids[style] = found
+        return self.style_ids[style]
 
     # Tables -------------------------------------------------------------------------------
 
@@ -222,8 +235,7 @@ class _WordTable:
         heads = 2 if self.grouped else 1
         self.grid = document.add_table(heads + len(table.rows), len(table.columns))
         self.heads = heads
-        # To look a style up by its name takes longer than to write its cell.
-        self.cell_style = document.styles["Forestry cell"].style_id
+        self.shapes: dict[tuple, object] = {}
         self.size = 7 if table.landscape or len(table.columns) > 8 else 7.5
         letter = LETTER * self.size * MM_PER_POINT
         widths = shared_width(column_needs(table), width_mm / letter, 2 * CELL_MARGIN_MM / letter)
@@ -290,17 +302,28 @@ class _WordTable:
     def _text(
         self, cell, text: str, align: str, bold=False, colour: str = INK, keep: bool = False
     ) -> None:
+        shape = (align, bold, colour, keep)
+        if shape not in self.shapes:
+            self.shapes[shape] = self._shape(cell, *shape)
+        paragraph = deepcopy(self.shapes[shape])
+        paragraph.r_lst[0].text = text
+        empty = cell._tc.p_lst[0]
+        empty.getparent().replace(empty, paragraph)
+
+    def _shape(self, cell, align: str, bold: bool, colour: str, keep: bool):
+        """The paragraph of a cell, still without its text: made once, then copied."""
         from docx.enum.text import WD_ALIGN_PARAGRAPH
         from docx.shared import Pt, RGBColor
 
         paragraph = cell.paragraphs[0]
-        paragraph._p.style = self.cell_style
+        paragraph.style = "Forestry cell"
         paragraph.alignment = WD_ALIGN_PARAGRAPH[align.upper()]
         paragraph.paragraph_format.keep_with_next = keep or None
-        run = paragraph.add_run(text)
+        run = paragraph.add_run()
         run.font.size = Pt(self.size)
         run.font.bold = bold or None
         run.font.color.rgb = RGBColor.from_string(colour)
+        return deepcopy(paragraph._p)
 
 
 def _entries(supplement: Supplement) -> tuple[_Entry, ...]:
