@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -324,6 +325,14 @@ def test_typical_variance_of_equal_variances_is_theirs():
     assert typical_variance([0.4, 0.4, 0.4]) == pytest.approx(0.4, rel=1e-14)
     found = i2_from_tau2(0.4, 0.4)
     assert (found.i2, found.h2, found.i2_low, found.h2_high) == (0.5, 2.0, None, None)
+
+
+def test_the_typical_variance_beside_one_study_with_all_the_weight():
+    """In fractions, which lose no digit: (k-1) sum w / (sum w)^2 - sum w^2."""
+    vi = [1e-12, 0.1, 0.3, 1.0, 0.02]
+    w = [1 / Fraction(v) for v in vi]
+    expected = 4 * sum(w) / (sum(w) ** 2 - sum(x * x for x in w))
+    assert typical_variance(vi) == pytest.approx(float(expected), rel=1e-13)
 
 
 def test_q_about_another_mean_is_larger():

@@ -16,6 +16,7 @@ from forestry.checks import check_choice, checked_studies
 from forestry.inverse_variance import fit_common
 from forestry.tau2 import Tau2, generalised_q, tau2
 from forestry.tau2_limits import TAU2_INTERVALS, tau2_limits
+from forestry.weighted_sums import parts_of, traces
 
 I2_BASES = ("q", "tau2")
 
@@ -103,8 +104,11 @@ def heterogeneity(
     else:
         between = between or tau2(yi, vi, tau2_method)
         limits = tau2_limits(yi, vi, tau2_interval, level, tau2_method=tau2_method)
-    share = _no_i2() if between is None else i2_from_q(test.q, test.df, level)
-    if between and i2_basis == "tau2":
+    if between is None:
+        share = _no_i2()
+    elif i2_basis == "q":
+        share = i2_from_q(test.q, test.df, level)
+    else:
         share = i2_from_tau2(between.estimate, typical_variance(vi), *limits)
     return Heterogeneity(
         k=yi.size,
@@ -183,9 +187,8 @@ def typical_variance(vi: ArrayLike) -> float:
 
     Higgins & Thompson 2002, eq. 9. Raises ValueError for fewer than two studies.
     """
-    _, vi = checked_studies(np.zeros(np.size(vi)), vi, least=2)
-    w = 1 / vi
-    return float((vi.size - 1) / (w.sum() - (w**2).sum() / w.sum()))
+    none, vi = checked_studies(np.zeros(np.size(vi)), vi, least=2)
+    return float((vi.size - 1) / traces(parts_of(none, vi, None), 0.0)[0])
 
 
 def i2_from_tau2(
