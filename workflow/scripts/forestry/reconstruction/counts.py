@@ -10,7 +10,7 @@ it is searched, and what is found is a lower bound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -58,20 +58,24 @@ def _solved(pool: CountPool, assumed: str, settings: Settings) -> Solved:
     if not pool.unknown:
         return as_given(pool)
     tried = ways(pool)
-    searched: list[Searched] = []
-    for way in tried:
+    searched: dict[int, Searched] = {}
+    for place, way in enumerate(tried):
         found = Tally(way)
         lots, way.exhausted = _all_solutions(way, settings.limits)
         if not way.exhausted:
             if len(searched) < _SEARCHES:
-                searched.append(search(way.choices, way.target, settings.seed, settings.effort))
-                lots.append(searched[-1].solutions)
+                searched[place] = _searched(way, settings)
+                lots.append(searched[place].solutions)
             lots = [np.unique(np.concatenate(lots), axis=0)]
         for index in lots:
             found.add(index)
         if found.count:
             return report(found, assumed, _freed(pool, way) if way.aside else ())
     return _nearest(tried, searched, assumed, settings)
+
+
+def _searched(way: Way, settings: Settings) -> Searched:
+    return search(way.choices, way.target, settings.seed, settings.effort)
 
 
 def _all_solutions(way: Way, limits: Limits) -> tuple[list[np.ndarray], bool]:
@@ -88,27 +92,36 @@ def _all_solutions(way: Way, limits: Limits) -> tuple[list[np.ndarray], bool]:
     return lots, True
 
 
-def _nearest(tried, searched: Sequence[Searched], assumed: str, settings: Settings) -> Solved:
-    """Without a solution: the configuration nearest to the first way's target."""
-    way = tried[0]
+def _nearest(
+    tried: Sequence[Way], searched: Mapping[int, Searched], assumed: str, settings: Settings
+) -> Solved:
+    """Without a solution: the nearest of the ways that set aside no more than the first."""
+    near = [
+        (_nearest_of(way, searched.get(place), settings), way)
+        for place, way in enumerate(tried)
+        if way.aside == tried[0].aside
+    ]
+    (nearest, _, seen), way = min(near, key=lambda found: found[0][1])
     exhausted = all(way.exhausted for way in tried)
+    said = "" if seen else "the nearest is the nearest that was found"
+    return none_found(way, nearest, exhausted, _freed(way.pool, way), (assumed, said))
+
+
+def _nearest_of(way: Way, searched: Searched | None, settings: Settings):
+    """The nearest configuration of a way (k,), its distance, and whether all were looked at."""
     if way.choices.space <= _SEEN_FOR_NEAREST:
-        nearest, near = _nearest_of_all(way), ""
-    else:
-        if way.exhausted:
-            searched = [search(way.choices, way.target, settings.seed, settings.effort)]
-        nearest, near = searched[0].nearest, "the nearest is the nearest that was found"
-    return none_found(way, nearest, exhausted, _freed(way.pool, way), (assumed, near))
+        return *_nearest_of_all(way), True
+    searched = searched or _searched(way, settings)
+    return searched.nearest, searched.distance, False
 
 
-def _nearest_of_all(way: Way) -> np.ndarray:
+def _nearest_of_all(way: Way) -> tuple[np.ndarray, float]:
     sizes = way.choices.size
     every = np.array(np.unravel_index(np.arange(int(np.prod(sizes))), sizes)).T
-    apart = [
-        distance(evaluate(way.choices, every[at : at + 4096]), way.target)
-        for at in range(0, len(every), 4096)
-    ]
-    return every[int(np.argmin(np.concatenate(apart)))]
+    lots = (every[at : at + 4096] for at in range(0, len(every), 4096))
+    apart = np.concatenate([distance(evaluate(way.choices, lot), way.target) for lot in lots])
+    nearest = int(np.argmin(apart))
+    return every[nearest], float(apart[nearest])
 
 
 # Diagnosis ------------------------------------------------------------------------------------

@@ -36,15 +36,20 @@ _LIMITS = Limits(half=300_000, pairs=1e7, pooled=200_000, fitted=50_000)
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a search goes on; it ends before, with `enough` solutions."""
+    """How long a search goes on.
 
-    restarts: int = 6
+    It ends before with `enough` solutions, and after half of its restarts where the nearest
+    is still farther than `hopeless`.
+    """
+
+    restarts: int = 10
     steps: int = 12  # towards the target, of each restart
     freed: int = 4  # rows freed in such a step
     pooled: int = 128  # combinations pooled in full in such a step
     gatherings: int = 20  # of each restart
     combinations: float = 1e8  # of the rows freed to gather
     enough: int = 40
+    hopeless: float = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,8 @@ def search(choices: Choices, target: Target, seed: int, effort: Effort | None = 
         start = _start(choices, allowed, probabilities, draw)
         base = _come_near(found, allowed, start, draw, effort)
         _gather(found, totals, base, draw, effort)
-        if found.count >= effort.enough:
+        far = found.distance > effort.hopeless and 2 * (restart + 1) >= effort.restarts
+        if found.count >= effort.enough or far:
             break
     return Searched(found.solutions, found.nearest, found.distance)
 
