@@ -14,6 +14,7 @@ from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.reconstruction.files import (
     CELLS,
     MANIFEST,
+    METHOD,
     SOLUTIONS,
     CellRange,
     Record,
@@ -234,7 +235,7 @@ def test_what_was_never_solved_is_stale(folder):
         ("resources/extraction/time.csv", "d,12,,", "d,11,,"),
         ("resources/published.csv", "3.70,3.10", "3.71,3.10"),
         ("resources/reconstructed/time.csv", "c,40,4.1", "c,40,4.2"),
-        ("resources/reconstructed/manifest.csv", ",1,1\n", ",2,1\n"),
+        ("resources/reconstructed/manifest.csv", f",{METHOD},1\n", f",{METHOD - 1},1\n"),
         ("config.yaml", "{model: inverse_variance}", "{model: inverse_variance, tau2: REML}"),
         ("config.yaml", "reconstruction: {size: size}", "reconstruction: {size: size, seed: 2}"),
         ("resources/studies.csv", "d,D,4,rct,", "d,D,4,rct,15"),
