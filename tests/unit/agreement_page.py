@@ -47,7 +47,7 @@ from forestry import binomial_normal_conditional
 from forestry.bias import harbord
 from forestry.logistic_mixed import fit_random, likelihood_ratio_q, wald_q
 from forestry.medians import from_median
-from forestry.presets import Way, presets
+from forestry.presets import SMD, Way, presets
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "agreement.md"
@@ -338,6 +338,8 @@ def _way_words(way: Way) -> str:
     shown = ("model", "transform", "tau2", "i2", "interval", "prediction", "select")
     said = [f"{key} {way.pooling[key]}" for key in shown if key in way.pooling]
     said += [f"{key} to be declared" for key in way.declare]
+    if SMD in way.measures:
+        said.append("Hedges' g {correction}, variance {variance}".format(**way.standardized))
     return ", ".join(said) + (f" (unlike it: {way.unlike})" if way.unlike else "")
 
 

@@ -15,7 +15,15 @@ from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.legend_rows import Results, figure_legends
 from forestry.models import Pooling
 from forestry.pool import pool_outcome
-from forestry.presets import NotInPreset, exceptions, presets, resolved, said_of
+from forestry.presets import (
+    SMD,
+    NotInPreset,
+    exceptions,
+    presets,
+    resolved,
+    said_of,
+    standardized_of,
+)
 from forestry.review import Review
 from forestry.rows import NUMBERS, read_table
 from forestry.validation import SCHEMA, validate_review
@@ -38,6 +46,7 @@ POSSIBLE = [
     if not way.cannot
 ]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+REVMAN = {"correction": "approximate", "variance": "revman"}
 FIGURE = next(
     figure
     for figure in review().figures.values()
@@ -177,6 +186,30 @@ def test_an_unknown_preset_names_the_nearest():
     assert fault.column == "pooling.raw.preset"
     assert fault.rule.endswith("the nearest is metafor")
     assert list(use_faults("outcomes.o", "raw", config["pooling"]["raw"], "mean")) == []
+
+
+def test_a_preset_has_the_hedges_g_of_its_program():
+    beside = {"select": "random"}
+    assert standardized_of({"preset": "meta-4.18", **beside}, SMD) == REVMAN
+    assert standardized_of({"preset": "metafor"}, SMD) == {"correction": "exact", "variance": "LS"}
+    assert standardized_of({"preset": "metafor"}, "mean_difference") == {}
+    assert standardized_of({"model": "inverse_variance"}, SMD) == {}
+
+
+def _of_hedges_g(pooling, **of_outcome):
+    outcome = {"label": "G", "data": "g", "measure": SMD, "pooling": "g", **of_outcome}
+    return Review({"pooling": {"g": pooling}, "outcomes": {"o": outcome}}, ROOT / "resources")
+
+
+def test_a_declared_hedges_g_wins_and_is_said():
+    plain = _of_hedges_g({"preset": "revman-5"})
+    assert plain.standardized("o") == REVMAN
+    assert plain.preset_words("o") == "as RevMan 5 does by default"
+    other = _of_hedges_g({"preset": "revman-5"}, standardized={"variance": "UB"})
+    assert other.standardized("o") == {"correction": "approximate", "variance": "UB"}
+    assert other.preset_words("o") == "as RevMan 5 does by default except for Hedges' g"
+    alone = _of_hedges_g({"model": "inverse_variance"})
+    assert alone.standardized("o") == {"correction": "exact", "variance": "LS"}
 
 
 # Legends --------------------------------------------------------------------------------------

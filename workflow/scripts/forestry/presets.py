@@ -14,7 +14,8 @@ import yaml
 
 PRESETS = Path(__file__).resolve().parents[2] / "schemas" / "presets.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-SYMBOLS = {"tau2": "τ²", "i2": "I²"}
+SYMBOLS = {"tau2": "τ²", "i2": "I²", "standardized": "Hedges' g"}
+SMD = "standardized_mean_difference"
 CHOOSING = ("model", "transform")  # declared beside a preset, they choose among its ways
 
 
@@ -28,6 +29,7 @@ class Way:
 
     declare: the keys that the program leaves to its user, with the reason.
     call: what it is called in the program; unlike: a difference that remains.
+    standardized: which of Hedges' g it takes, as an outcome declares it.
     """
 
     measures: tuple[str, ...]
@@ -36,6 +38,7 @@ class Way:
     declare: Mapping[str, str] = field(default_factory=dict)
     cannot: str = ""
     unlike: str = ""
+    standardized: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, declared: Mapping) -> bool:
         """Whether it is of the model and the transform that are declared."""
@@ -106,21 +109,36 @@ def resolved(declared: Mapping, measure: str) -> Mapping:
     return {**way.pooling, **own}
 
 
-def exceptions(declared: Mapping, measure: str) -> tuple[str, ...]:
-    """The declared keys that differ from the preset's own, in the order declared."""
+def standardized_of(declared: Mapping, measure: str) -> Mapping[str, str]:
+    """Which of Hedges' g the preset takes; {} without a preset, or for another measure."""
+    if "preset" not in declared or measure != SMD:
+        return {}
+    return presets()[declared["preset"]].way(declared, measure).standardized
+
+
+def exceptions(
+    declared: Mapping, measure: str, standardized: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """The declared keys that differ from the preset's own, in the order declared.
+
+    `standardized` is what the outcome declares of Hedges' g.
+    """
     way = presets()[declared["preset"]].way(declared, measure)
-    return tuple(
+    keys = [
         key
         for key, value in declared.items()
         if key != "preset" and key not in way.declare and value != way.pooling.get(key)
-    )
+    ]
+    other = standardized and {**way.standardized, **standardized} != way.standardized
+    return (*keys, "standardized") if other and measure == SMD else tuple(keys)
 
 
-def said_of(declared: Mapping, measure: str) -> str:
+def said_of(declared: Mapping, measure: str, standardized: Mapping[str, str] | None = None) -> str:
     """For a legend: whose defaults were followed, and in what not; "" without a preset."""
     if "preset" not in declared:
         return ""
     program = presets()[declared["preset"]].program
-    words = [SYMBOLS.get(key, key.replace("_", " ")) for key in exceptions(declared, measure)]
+    keys = exceptions(declared, measure, standardized)
+    words = [SYMBOLS.get(key, key.replace("_", " ")) for key in keys]
     but = f" except for {', '.join(words)}" if words else ""
     return f"as {program} does by default{but}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from forestry.presets import resolved, said_of
+from forestry.presets import resolved, said_of, standardized_of
 from forestry.rows import STUDIES, UNAVAILABLE, Table, read_rows, read_table, rows_of
 from forestry.selection import left_out
 
@@ -22,6 +22,8 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REPORTED, RECONSTRUCTED = "reported", "reconstructed"
 FOREST = "forest"
 REPORTED_ROWS = "reported rows only"
+# Hedges' correction and variance, where neither the review nor a preset has others.
+STANDARDIZED = {"correction": "exact", "variance": "LS"}
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
 
 
@@ -178,8 +180,22 @@ class Review:
 
     def preset_words(self, outcome: str, of_subgroups: bool = False) -> str:
         """Whose defaults are followed, for a legend; "" where no preset is declared."""
+        declared = self._pooling_section(outcome, of_subgroups)
+        return said_of(declared, self._measure(outcome), self._declared_standardized(outcome))
+
+    def standardized(self, outcome: str, of_subgroups: bool = False) -> dict[str, str]:
+        """Which of Hedges' g an outcome has: as declared, or as the preset has it."""
+        declared = self._pooling_section(outcome, of_subgroups)
+        of_preset = standardized_of(declared, self._measure(outcome))
+        return {**STANDARDIZED, **of_preset, **self._declared_standardized(outcome)}
+
+    def _declared_standardized(self, outcome: str) -> dict[str, str]:
+        of_all = self.config.get("effects", {}).get("standardized", {})
+        return {**of_all, **self.config["outcomes"][outcome].get("standardized", {})}
+
+    def _pooling_section(self, outcome: str, of_subgroups: bool) -> Mapping:
         of_part = self._declared_subgroup_pooling if of_subgroups else self._declared_pooling
-        return said_of(of_part(outcome), self._measure(outcome))
+        return of_part(outcome)
 
     def _declared_pooling(self, outcome: str) -> Mapping:
         return self.config["pooling"][self.config["outcomes"][outcome]["pooling"]]

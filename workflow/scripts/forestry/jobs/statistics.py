@@ -9,9 +9,6 @@ from forestry.review import Review
 from forestry.rows import Table, digest
 from forestry.selection import left_out
 
-# Hedges' correction and variance, where neither the outcome nor the review declares them.
-STANDARDIZED = {"correction": "exact", "variance": "LS"}
-
 
 def collated(review: Review) -> list[str]:
     """The tables that hold the results of all outcomes, by what is declared."""
@@ -44,8 +41,7 @@ def effects_settings(review: Review, outcome: str) -> dict:
         "direction": declared.get("direction", "rise"),
         "medians": declared.get("medians", effects.get("medians", "hozo2005")),
         "correlation": declared.get("correlation", effects.get("correlation", 0.5)),
-        "standardized": {**STANDARDIZED, **effects.get("standardized", {})}
-        | declared.get("standardized", {}),
+        "standardized": review.standardized(outcome),
         "zero_cells": review.pooling(outcome).get("zero_cells", {}),
         "level": review.pooling(outcome).get("level", 0.95),
         "columns": dict(declared.get("columns", {})),
@@ -106,6 +102,7 @@ def subgroup_effects_settings(review: Review, outcome: str) -> dict:
     return {
         **effects_settings(review, outcome),
         "scale": scale_of(measure, pooling),
+        "standardized": review.standardized(outcome, of_subgroups=True),
         "zero_cells": pooling.get("zero_cells", {}),
         "level": pooling.get("level", 0.95),
     }
