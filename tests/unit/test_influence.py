@@ -16,7 +16,8 @@ from forestry.influence import (
     leave_one_out,
     studentized_residuals,
 )
-from forestry.inverse_variance import TAU2_METHODS, fit_common, fit_random
+from forestry.inverse_variance import fit_common, fit_random
+from forestry.tau2 import TAU2_METHODS
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")

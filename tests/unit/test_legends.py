@@ -171,11 +171,12 @@ def test_units_and_negative_limits():
 
 def test_every_tau2_estimator_and_interval_of_the_library_has_words():
     from forestry import logistic_mixed
-    from forestry.inverse_variance import INTERVALS, TAU2_METHODS
-    from forestry.inverse_variance import PREDICTIONS as PREDICTION_INTERVALS
+    from forestry.intervals import INTERVALS
+    from forestry.intervals import PREDICTIONS as PREDICTION_INTERVALS
     from forestry.legends import INTERVALS as INTERVAL_WORDS
     from forestry.legends import PREDICTIONS, SCALES, TAU2
     from forestry.measures import PROPORTION_SCALES
+    from forestry.tau2 import TAU2_METHODS
 
     assert {*TAU2_METHODS, "DL_mantel_haenszel"} == set(TAU2)
     assert {*INTERVALS, *logistic_mixed.INTERVALS} - {"wald"} == set(INTERVAL_WORDS)

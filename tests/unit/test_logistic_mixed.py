@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, gammaln, logsumexp
 
-from forestry.inverse_variance import NotConverged
+from forestry.checks import NotConverged
 from forestry.logistic_mixed import (
     NoFiniteMaximum,
     exact_total,

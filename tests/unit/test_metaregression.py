@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forestry.inverse_variance import fit_random
-from forestry.inverse_variance import tau2 as tau2_of_means
 from forestry.metaregression import (
     METHODS,
     Categorical,
@@ -18,6 +17,7 @@ from forestry.metaregression import (
     meta_regression,
     wald_test,
 )
+from forestry.tau2 import tau2 as tau2_of_means
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "metaregression.json").read_text()

@@ -12,7 +12,6 @@ from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry import (
     diagnostics,
     effects,
-    inverse_variance,
     logistic_mixed,
     measures,
     medians,
@@ -24,9 +23,11 @@ from forestry import (
 from forestry.bootstrap import intervals, targets
 from forestry.faults import Fault
 from forestry.figures import prisma_flow
+from forestry.intervals import INTERVALS, PREDICTIONS
 from forestry.multiverse import specifications
 from forestry.tables import characteristics
 from forestry.tables.model import ALIGNMENTS
+from forestry.tau2 import TAU2_METHODS
 from forestry.validation import SCHEMA, references, validate_review
 from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.words import either, nearest, shown
@@ -870,9 +871,9 @@ def test_the_default_columns_of_studies_are_declared_as_a_review_would():
     ("path", "known"),
     [
         (("pooling", "model"), models.MODELS),
-        (("pooling", "tau2"), inverse_variance.TAU2_METHODS),
-        (("pooling", "interval"), {*inverse_variance.INTERVALS, *logistic_mixed.INTERVALS}),
-        (("pooling", "prediction"), inverse_variance.PREDICTIONS),
+        (("pooling", "tau2"), TAU2_METHODS),
+        (("pooling", "interval"), {*INTERVALS, *logistic_mixed.INTERVALS}),
+        (("pooling", "prediction"), PREDICTIONS),
         (
             ("pooling", "transform"),
             {*measures.PROPORTION_SCALES, *measures.RATE_SCALES, *measures.MEAN_SCALES}

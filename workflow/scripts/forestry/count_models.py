@@ -18,7 +18,7 @@ from forestry import (
     binomial_normal_unconditional,
     exact_odds_ratio,
     heterogeneity,
-    inverse_variance,
+    intervals,
     logistic_mixed,
     measures,
 )
@@ -76,8 +76,8 @@ def _exact(counts, level: float) -> str:
 
 
 def _binomial_normal_fit(fit: binomial_normal.BinomialNormal, pooling: Pooling) -> Fitted:
-    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
-    p_value = inverse_variance.p_values(fit.estimate, fit.se, pooling.interval, fit.k - 1)
+    critical = float(intervals.critical_value(pooling.interval, fit.k - 1, pooling.level))
+    p_value = intervals.p_values(fit.estimate, fit.se, pooling.interval, fit.k - 1)
     return Fitted(
         method=pooling.model,
         tau2_method="",
@@ -128,7 +128,7 @@ def _mixed_random(events, total, pooling: Pooling) -> Fitted:
 def _logit_limits(fit, events, total, pooling: Pooling, profile) -> Limits:
     if pooling.interval == "profile_likelihood":
         return profile(events, total, pooling.level)
-    critical = float(inverse_variance.critical_value(pooling.interval, fit.k - 1, pooling.level))
+    critical = float(intervals.critical_value(pooling.interval, fit.k - 1, pooling.level))
     return Limits(fit.beta - critical * fit.se, fit.beta + critical * fit.se)
 
 
@@ -162,7 +162,7 @@ def _mixed_fit(fit, events, total, pooling: Pooling, profile) -> Fitted:
 
 
 def _prediction(mean: float, fit, pooling: Pooling) -> dict:
-    half = inverse_variance.prediction_half_width(
+    half = intervals.prediction_half_width(
         pooling.prediction, fit.k, fit.se, fit.tau2, pooling.level
     )
     return {} if half is None else {"pi_low": mean - half, "pi_high": mean + half}

@@ -71,7 +71,7 @@ def influence(
 ) -> Influence | None:
     """Influence of each study on the pooled mean; None for a single study.
 
-    `tau2_method` is one of `inverse_variance.TAU2_METHODS`, or COMMON for the common effect
+    `tau2_method` is one of `tau2.TAU2_METHODS`, or COMMON for the common effect
     model. With a Hartung-Knapp `interval`, variances carry its factor (that of the wider
     interval at `level`, where this is asked for). Of two studies, each is measured against
     the other with tau2 = 0.

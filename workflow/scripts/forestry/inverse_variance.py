@@ -13,31 +13,14 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forestry.checks import NotConverged, check_choice, checked_studies
+from forestry.checks import check_choice, checked_studies
 from forestry.intervals import (
     INTERVALS,
-    PREDICTIONS,
     critical_value,
     p_values,
     prediction_half_width,
 )
-from forestry.tau2 import TAU2_METHODS, Tau2, tau2
-
-__all__ = [
-    "INTERVALS",
-    "PREDICTIONS",
-    "TAU2_METHODS",
-    "Fit",
-    "NotConverged",
-    "Tau2",
-    "checked_studies",
-    "critical_value",
-    "fit_common",
-    "fit_random",
-    "p_values",
-    "prediction_half_width",
-    "tau2",
-]
+from forestry.tau2 import Tau2, tau2
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forestry.inverse_variance import NotConverged
+from forestry.checks import NotConverged
 from forestry.logistic_mixed.counts import (
     Common,
     Counts,

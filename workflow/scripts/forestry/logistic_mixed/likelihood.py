@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from forestry.inverse_variance import NotConverged
+from forestry.checks import NotConverged
 from forestry.logistic_mixed.counts import Counts
 
 _MODE_STEPS = 200

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri, expit
 
-from forestry.checks import check_level
-from forestry.inverse_variance import NotConverged
+from forestry.checks import NotConverged, check_level
 from forestry.logistic_mixed.counts import Counts, common_of, counts_of, refuse_all_or_none, several
 from forestry.logistic_mixed.fits import fit_random
 from forestry.logistic_mixed.likelihood import Rule, evaluate, rule_of
