@@ -7,7 +7,8 @@ at. What is passed over unseen is only what cannot be a solution:
 - a half whose participants exceed the printed n, or whose own Q exceeds the greatest that I2
   and p allow (a part's Q is no greater than the whole's);
 - a pair whose participants, Q, or, where its common effect would be reported, whose estimate
-  or standard error lie outside what the printed numbers allow: these are functions of the sums;
+  or standard error lie outside what the printed numbers allow: these are functions of the sums
+  (a mixed model without a single finite logit has another test, and is never passed over);
 - under random effects by inverse variance, a configuration whose weighted mean cannot reach
   the printed estimate at any tau2 that gives the printed width (`_reachable`).
 

@@ -53,15 +53,15 @@ class Cell:
 class Statistic:
     """A published number beside that of the chosen solution, on the display scale (0-1, ratio).
 
-    `distance` is None where nothing is published or the number was set aside because it
-    contradicts the others (`contradicted`).
+    `contradicted` says that it was set aside, because it contradicts the others: its
+    `distance` does not count in that of the whole.
     """
 
     name: str  # one of STATISTICS
     printed: str
     computed: float | None
-    met: bool | None
-    distance: float | None
+    met: bool
+    distance: float
     contradicted: bool
 
 
@@ -106,7 +106,7 @@ class Solved:
     @property
     def unmet(self) -> tuple[str, ...]:
         """The statistics that the rows do not meet, those set aside included."""
-        return tuple(found.name for found in self.statistics if found.met is False)
+        return tuple(found.name for found in self.statistics if not found.met)
 
     @property
     def contradicted(self) -> tuple[str, ...]:
