@@ -1,6 +1,6 @@
 """How often intervals hold the true value: a simulation, written as the table of docs/coverage.md.
 
-    PYTHONPATH=workflow/scripts python tests/runs/coverage.py [data sets [replicates]]
+    PYTHONPATH=workflow/scripts python tests/runs/coverage.py [data sets [replicates [scenario]]]
 
 Data sets are drawn from the model, each is bootstrapped, and the intervals of the pooled
 estimate are counted that hold the truth. All data sets of a scenario are drawn and fitted
@@ -168,7 +168,8 @@ def _cell(row: Coverage) -> str:
 
 
 if __name__ == "__main__":
-    wanted = [int(number) for number in sys.argv[1:]]
+    wanted = [int(number) for number in sys.argv[1:3]]
     data_sets, replicates = (wanted + [1000, 1000][len(wanted) :])[:2]
+    scenarios = [one for one in SCENARIOS if one.name.startswith(" ".join(sys.argv[3:]))]
     print(f"{data_sets} data sets a scenario, {replicates} replicates each.\n")
-    print(table([row for one in SCENARIOS for row in coverage(one, data_sets, replicates)]))
+    print(table([row for one in scenarios for row in coverage(one, data_sets, replicates)]))

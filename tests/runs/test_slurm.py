@@ -94,14 +94,13 @@ def check(space: Workspace, local: dict[str, str]) -> None:
     assert found == {path: local[path] for path in found}
 
 
-def cancel_the_first_job() -> None:
-    """As soon as one runs."""
-    for _ in range(240):
-        command = ["squeue", "--noheader", "--states=RUNNING", "--format=%i"]
-        running = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        if running:
-            time.sleep(5)  # the script has begun
-            subprocess.run(["scancel", running[0]], check=True)
+def cancel_the_first_job(space: Workspace) -> None:
+    """As soon as its script has begun."""
+    for _ in range(400):
+        if list((space.review / "results").rglob("attempted")):
+            command = ["squeue", "--noheader", "--states=RUNNING", "--format=%i"]
+            running = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            subprocess.run(["scancel", *running.split()], check=True)
             return
         time.sleep(0.5)
     raise AssertionError("no job ran")
@@ -117,7 +116,7 @@ def test_a_cancelled_job_is_tried_again(space, local):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    cancel_the_first_job()
+    cancel_the_first_job(space)
     text, _ = process.communicate(timeout=500)
     assert process.returncode == 0, text
     assert "Trying to restart job" in text, text

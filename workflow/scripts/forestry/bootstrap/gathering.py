@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from forestry.atomic import replacing
 from forestry.bootstrap.replicates import Plan, replicates
 from forestry.bootstrap.targets import Target
 
@@ -57,7 +58,8 @@ def _indices(plan: Plan, blocks: range) -> np.ndarray:
 
 
 def write_chunk(path: str | Path, records: np.ndarray) -> None:
-    with open(path, "wb") as file:
+    """Write records whole, or not at all."""
+    with replacing(path) as part, open(part, "wb") as file:
         np.save(file, records, allow_pickle=False)
 
 

@@ -52,9 +52,10 @@ def _is_of(row: BootstrapInterval, estimate: Estimate | None) -> bool:
 
 def _notes(chosen, current, kind: str, interval: str):
     replicates = max((row.replicates for row in chosen), default=0)
+    narrow = "; with few studies it is too narrow" if kind == "nonparametric" else ""
     yield (
         f"Bootstrap: {kind}, {INTERVALS[interval]} interval of {replicates:,} replicates, of the "
-        "variants that config.yaml names; with few studies it is too narrow."
+        f"variants that config.yaml names{narrow}."
     )
     if len(current) < len(chosen):
         yield (
