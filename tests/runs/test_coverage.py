@@ -1,4 +1,4 @@
-"""The simulation of docs/coverage.md, small: intervals that hold the truth about as often as there."""
+"""The simulation of docs/coverage.md, small: intervals hold the truth as often as there."""
 
 import pytest
 
