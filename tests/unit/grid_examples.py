@@ -286,8 +286,14 @@ def mantel_haenszel_differences(dataset: str, measure: str, add: float) -> dict[
 def random_differences(dataset: str, measure: str, method: str, interval: str) -> dict[str, float]:
     """Of a random-effects fit, tau2, I2 on its basis, and H2 included."""
     theirs = random_fit(dataset, measure, method)
-    declaration = {"tau2": method, "interval": interval, "prediction": INTERVALS[interval]}
-    ours = result(dataset, measure, i2="tau2", **declaration)["random"]
+    ours = result(
+        *(dataset, measure),
+        tau2=method,
+        interval=interval,
+        prediction=INTERVALS[interval],
+        i2="tau2",
+        tau2_interval="none",  # has cases of its own
+    )["random"]
     smallest = min(block(dataset, measure)["vi"])
     return {
         "tau2": difference(ours.tau2, theirs["tau2"], smallest),
@@ -316,7 +322,8 @@ def wider_differences(dataset: str, measure: str, method: str) -> dict[str, floa
     theirs = random_fit(dataset, measure, method)["intervals"]
     both = theirs["wald"], theirs["hartung_knapp"]
     wider = max(both, key=lambda interval: interval["ci_high"] - interval["ci_low"])
-    ours = result(dataset, measure, tau2=method, interval="hartung_knapp_wider")["random"]
+    pooling = {"tau2": method, "interval": "hartung_knapp_wider", "tau2_interval": "none"}
+    ours = result(dataset, measure, **pooling)["random"]
     low, high = (shown(wider[name], dataset, measure) for name in ("ci_low", "ci_high"))
     return {
         "ci_low": difference(ours.ci_low, low, high - low),
