@@ -23,7 +23,7 @@ def bootstrap_files():
     """What `snakemake bootstrap` makes, where the review declares it."""
     figures = "results/figures/bootstrap/{outcome}.{format}"
     return [
-        *(["results/bootstrap.csv"] if BOOTSTRAP else []),
+        *(["results/bootstrap.csv", "results/captions"] if BOOTSTRAP else []),
         *collect(figures, outcome=BOOTSTRAPPED, format=FORMATS),
     ]
 
@@ -48,9 +48,9 @@ def of_multiverse(table):
 
 def multiverse_files():
     """What `snakemake multiverse` makes, where the review declares it."""
-    tables = ["multiverse", "multiverse_choices"] if MULTIVERSE else []
+    tables = ["multiverse.csv", "multiverse_choices.csv", "captions"]
     figures = "results/figures/multiverse/{outcome}.{format}"
     return [
-        *collect("results/{table}.csv", table=tables),
+        *collect("results/{table}", table=tables if MULTIVERSE else []),
         *collect(figures, outcome=MULTIVERSE, format=FORMATS),
     ]
