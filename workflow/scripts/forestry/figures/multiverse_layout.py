@@ -127,10 +127,10 @@ def multiverse_layout(
 
 
 def _size(row: MultiverseRow) -> tuple:
-    """By estimate, and where that is equal by its interval and by the choices."""
-    ends = (row.ci_low, row.ci_high)
-    known = tuple(row.estimate if end is None else end for end in ends)
-    return (row.estimate, *known, *(getattr(row, name) for name in CHOICES))
+    """By estimate, and where that is equal (but for rounding) by its interval and the choices."""
+    ends = (row.estimate if end is None else end for end in (row.ci_low, row.ci_high))
+    numbers = (float(f"{number:.9g}") for number in (row.estimate, *ends))
+    return (*numbers, *(getattr(row, name) for name in CHOICES))
 
 
 # The curve --------------------------------------------------------------------------------------
