@@ -249,7 +249,10 @@ def _each(call: Callable, times: int) -> float:
 def _edits(place: Place, cold: Cost) -> list[Line]:
     """A number of the sheet that fewest outcomes share, and of the one that most do."""
     declared = place.declared.config["outcomes"].values()
-    shared = Counter(o["data"] for o in declared if o["measure"] == "proportion")
+    # Where rows were solved for a sheet, an edit asks first for them to be solved anew.
+    solved = {path.stem for path in (place.review / "resources/reconstructed").glob("*.csv")}
+    counted = (o["data"] for o in declared if o["measure"] == "proportion")
+    shared = Counter(data for data in counted if data not in solved)
     most, _ = shared.most_common()[0]
     _, fewest = shared.most_common()[-1]
     alone = next(data for data, number in shared.items() if number == fewest)
