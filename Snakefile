@@ -57,5 +57,4 @@ rule all:
 
 onsuccess:
     # Snakemake has a few words of its own to say first.
-    done = f"\nDone. The results are in {Path('results').resolve()}"
-    atexit.register(print, done, file=sys.stderr)
+    atexit.register(print, last_words(), file=sys.stderr)

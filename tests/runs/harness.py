@@ -105,6 +105,13 @@ def workspace(folder: Path, review: Path) -> Workspace:
     return Workspace(workflow, target)
 
 
+def copied(space: Workspace, folder: Path) -> Workspace:
+    """A copy of a workflow and its built review, with Snakemake's records."""
+    for part in (space.workflow, space.review):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return Workspace(folder / space.workflow.name, folder / space.review.name)
+
+
 def _jobs(text: str) -> tuple[str, ...]:
     """The first output of every job that Snakemake announced, in order, `all` left out."""
     blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", text, flags=re.MULTILINE)

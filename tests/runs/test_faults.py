@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runs.harness import NOTHING, ROOT, Workspace, workspace
+from runs.harness import NOTHING, ROOT, Workspace, copied, workspace
 
 BCG = ROOT / "reviews/bcg"
 SHEET = "resources/extraction/tuberculosis.csv"
@@ -39,9 +39,7 @@ def space(tmp_path) -> Workspace:
 @pytest.fixture
 def built(cold, tmp_path) -> Workspace:
     """A copy of the built review and its workflow."""
-    for part in (cold[0].workflow, cold[0].review):
-        shutil.copytree(part, tmp_path / part.name, symlinks=True)
-    return Workspace(tmp_path / cold[0].workflow.name, tmp_path / cold[0].review.name)
+    return copied(cold[0], tmp_path)
 
 
 def start(space: Workspace, *arguments: str) -> subprocess.Popen:

@@ -8,44 +8,19 @@ case has a copy of its own.
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
-from runs.harness import NOTHING, ROOT, Workspace, workspace
-
-BCG = ROOT / "reviews/bcg"
-SHEET = "resources/extraction/tuberculosis.csv"
-
-# The jobs, each by its first output.
-OUTCOMES = ("tuberculosis", "tuberculosis_odds", "tuberculosis_unvaccinated")
-RATIOS = ("tuberculosis", "tuberculosis_odds")  # from one sheet
-FIRST_FIGURES = {
-    "tuberculosis": "1",
-    "tuberculosis_odds": "3",
-    "tuberculosis_unvaccinated": "4",
-}
-SUBGROUPS = {"results/subgroups/tuberculosis/effects.csv"}
-METAREGRESSION = {"results/metaregression/tuberculosis.csv"}
-LEGENDS = {"results/legends.csv"}
-CAPTIONS = {"results/captions"}
-AUDIT = {"results/audit.csv"}
-# What holds all outcomes: the results as data, and what is made from them.
-AGGREGATES = {"results/estimates.csv", *AUDIT, *LEGENDS}
-
-
-def analyse(*outcomes: str) -> set[str]:
-    return {f"results/effects/{outcome}.csv" for outcome in outcomes}
-
-
-def draw(*outcomes: str) -> set[str]:
-    return {f"results/figures/{FIRST_FIGURES[outcome]}.pdf" for outcome in outcomes}
-
-
-def whole(*outcomes: str) -> set[str]:
-    """All jobs of these outcomes and what holds all outcomes."""
-    own = SUBGROUPS | METAREGRESSION if "tuberculosis" in outcomes else set()
-    return analyse(*outcomes) | own | draw(*outcomes) | AGGREGATES
+from runs.bcg import (
+    BCG,
+    LEGENDS,
+    OUTCOMES,
+    RATIOS,
+    SHEET,
+    draw,
+    whole,
+)
+from runs.harness import NOTHING, Workspace, copied, workspace
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +33,7 @@ def built(tmp_path_factory) -> Workspace:
 @pytest.fixture
 def space(built, tmp_path) -> Workspace:
     """A copy of the built review and workflow, with Snakemake's records."""
-    for part in (built.workflow, built.review):
-        shutil.copytree(part, tmp_path / part.name, symlinks=True)
-    return Workspace(tmp_path / built.workflow.name, tmp_path / built.review.name)
+    return copied(built, tmp_path)
 
 
 def check(space: Workspace, jobs: set[str]) -> None:
@@ -94,12 +67,6 @@ def test_a_label_reruns_the_figures_and_their_legends_alone(space):
     check(space, draw(*OUTCOMES) | LEGENDS)
 
 
-@pytest.mark.long
-def test_an_attribute_reruns_the_outcomes_whose_variants_use_it(space):
-    space.edit("resources/studies.csv", "1948,random", "1948,alternate")
-    check(space, whole(*OUTCOMES))
-
-
 def test_swapping_two_settings_is_seen(space):
     favours = "favours: {below: vaccine, above: no vaccine}"
     swapped = "favours: {below: no vaccine, above: vaccine}"
@@ -108,30 +75,10 @@ def test_swapping_two_settings_is_seen(space):
     check(space, draw(*RATIOS))
 
 
-@pytest.mark.long
-def test_a_way_of_pooling_reruns_the_outcomes_that_use_it(space):
-    space.edit("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM")
-    check(space, whole("tuberculosis") | CAPTIONS)  # a bubble plot's caption names the estimator
-
-
 def test_a_library_module_reruns_what_imports_it(space):
     with open(space.workflow / "workflow/scripts/forestry/influence.py", "a") as module:
         module.write("\n# edited\n")
     check(space, whole(*OUTCOMES))
-
-
-@pytest.mark.long
-def test_an_adapter_reruns_its_own_rule(space):
-    with open(space.workflow / "workflow/scripts/audit.py", "a") as adapter:
-        adapter.write("\n# edited\n")
-    check(space, AUDIT)
-
-
-@pytest.mark.long
-def test_an_added_figure_is_drawn_with_those_of_its_outcome(space):
-    with open(space.review / "resources/figures.csv", "a") as figures:
-        figures.write("7,main,forest,tuberculosis_odds,random_allocation\n")
-    check(space, draw("tuberculosis_odds") | LEGENDS | CAPTIONS)
 
 
 def test_bad_input_stops_before_anything_changes(space):
@@ -159,17 +106,6 @@ def test_a_second_cold_run_gives_the_same_bytes(built, tmp_path):
     again = workspace(tmp_path, BCG)
     again.run("--cores", "1")
     assert again.digests() == built.digests()
-
-
-@pytest.mark.long
-def test_an_edit_and_its_undoing_give_the_first_bytes_again(space):
-    before = space.digests()
-    space.edit(SHEET, "aronson1948,4,123", "aronson1948,5,123")
-    space.run()
-    assert space.digests() != before
-    space.edit(SHEET, "aronson1948,5,123", "aronson1948,4,123")
-    space.run()
-    assert space.digests() == before
 
 
 def test_the_last_line_says_where_the_results_are(tmp_path):

@@ -19,6 +19,7 @@ from forestry.jobs import (
     report_entries,
     statistics,
 )
+from forestry.leftovers import leftovers
 from forestry.provenance import code_of, digest_of
 from forestry.reconstruction.files import digest_of as digest_of_task
 from forestry.reconstruction.files import refusal, stale
@@ -275,3 +276,23 @@ def final_files():
         *collect("results/figures/{figure}.{format}", figure=figures, format=FORMATS),
         "results/captions",
     ]
+
+
+def last_words():
+    """Where the results are, and which files there an earlier declaration made."""
+    declared = [
+        *final_files(),
+        *collect("results/tables/{table}.json", table=REVIEW.tables),
+        *collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
+    ]
+    beside = [
+        "bootstrap.csv",
+        "multiverse.csv",
+        "multiverse_choices.csv",
+        "report.html",
+    ]
+    old = leftovers(declared, [f"results/{name}" for name in beside])
+    done = f"\nDone. The results are in {Path('results').resolve()}"
+    if not old:
+        return done
+    return "\n  ".join([f"{done}\nNo longer declared, left as they were:", *old])

@@ -1,0 +1,17 @@
+"""Files that the declaration no longer makes are found among those that it makes."""
+
+from forestry.leftovers import leftovers
+
+
+def test_what_is_no_longer_declared_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("results/a.csv", "results/b.csv", "results/c.html", "results/.part-a.csv"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    for path in ("results/figures/1.pdf", "results/figures/2.pdf", "results/other/x.pdf"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    declared = ["results/a.csv", "results/figures/1.pdf", "results/captions", "results/new.csv"]
+    assert leftovers(declared) == ["results/b.csv", "results/c.html", "results/figures/2.pdf"]
+    assert leftovers(declared, ["results/c.html", "results/b.csv"]) == ["results/figures/2.pdf"]
+    assert leftovers([]) == []
