@@ -151,7 +151,9 @@ EDITS = {
         whole("tuberculosis") | CAPTIONS,
     ),
     "a variant": Edit(replaced("config.yaml", "threshold: 1.96", "threshold: 1.5"), EVERY_NUMBER),
-    "an outcome": Edit(replaced("config.yaml", "\nvariants:\n", OUTCOME), NEW_OUTCOME | AGGREGATES),
+    "an outcome": Edit(
+        replaced("config.yaml", "\nvariants:\n", OUTCOME), NEW_OUTCOME | AGGREGATES | CAPTIONS
+    ),
     "a figure": Edit(
         appended(FIGURES, "7,main,forest,tuberculosis_odds,random_allocation\n"),
         draw("tuberculosis_odds") | LEGENDS | CAPTIONS,
@@ -162,7 +164,11 @@ EDITS = {
         tuple(f"results/figures/2.{suffix}" for suffix in ("pdf", "png", "svg")),
     ),
     "a subgroup step": Edit(
-        replaced("config.yaml", "[{by: allocation}]", "[{by: allocation}, {by: year}]"),
+        replaced(
+            "config.yaml",
+            "[{by: allocation}]",
+            "[{by: allocation}, {by: allocation, within: {allocation: [random, alternate]}}]",
+        ),
         SUBGROUPS | draw("tuberculosis") | AGGREGATES,
     ),
     "a comment in config": Edit(appended("config.yaml", "# a comment\n"), set()),
