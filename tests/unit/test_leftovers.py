@@ -1,6 +1,8 @@
 """Files that the declaration no longer makes are found among those that it makes."""
 
-from forestry.leftovers import leftovers
+import os
+
+from forestry.leftovers import leftovers, outdated
 
 
 def test_what_is_no_longer_declared_is_named(tmp_path, monkeypatch):
@@ -15,3 +17,12 @@ def test_what_is_no_longer_declared_is_named(tmp_path, monkeypatch):
     assert leftovers(declared) == ["results/b.csv", "results/c.html", "results/figures/2.pdf"]
     assert leftovers(declared, ["results/c.html", "results/b.csv"]) == ["results/figures/2.pdf"]
     assert leftovers([]) == []
+
+
+def test_what_is_older_than_its_sources_is_named(tmp_path):
+    for name, time in {"old": 1, "source": 2, "new": 3}.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    old, source, new, none = (str(tmp_path / name) for name in ("old", "source", "new", "none"))
+    made = {old: [none, source], new: [source], none: [source]}
+    assert outdated(made) == [old]

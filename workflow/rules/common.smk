@@ -19,7 +19,7 @@ from forestry.jobs import (
     report_entries,
     statistics,
 )
-from forestry.leftovers import leftovers
+from forestry.leftovers import leftovers, outdated
 from forestry.provenance import code_of, digest_of
 from forestry.reconstruction.files import digest_of as digest_of_task
 from forestry.reconstruction.files import refusal, stale
@@ -279,20 +279,22 @@ def final_files():
 
 
 def last_words():
-    """Where the results are, and which files there an earlier declaration made."""
-    declared = [
-        *final_files(),
-        *collect("results/tables/{table}.json", table=REVIEW.tables),
-        *collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes),
-    ]
-    beside = [
-        "bootstrap.csv",
-        "multiverse.csv",
-        "multiverse_choices.csv",
-        "report.html",
-    ]
-    old = leftovers(declared, [f"results/{name}" for name in beside])
-    done = f"\nDone. The results are in {Path('results').resolve()}"
-    if not old:
-        return done
-    return "\n  ".join([f"{done}\nNo longer declared, left as they were:", *old])
+    """Where the results are, and which files there this run did not make and should not be read."""
+    effects = collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes)
+    tables = collect("results/tables/{table}.json", table=REVIEW.tables)
+    apart = {
+        "results/bootstrap.csv": effects,
+        "results/multiverse.csv": effects,
+        "results/multiverse_choices.csv": effects,
+        "results/report.html": final_files(),
+    }
+    said = {
+        "No longer declared, left as they were:": leftovers(
+            [*final_files(), *effects, *tables], apart
+        ),
+        "Made before the numbers of this run:": outdated(apart),
+    }
+    lines = [f"\nDone. The results are in {Path('results').resolve()}"]
+    for heading, files in said.items():
+        lines += [heading, *(f"  {file}" for file in files)] if files else []
+    return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""Results that an earlier declaration made and today's does not: files that mislead a reader."""
+"""Files among the results that a run has not made: what could mislead a reader."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -21,4 +21,22 @@ def leftovers(declared: Iterable[str], beside: Iterable[str] = ()) -> list[str]:
         for folder in folders
         for file in folder.glob("*")
         if file.is_file() and not file.name.startswith(".") and str(file) not in known
+    )
+
+
+def outdated(made: Mapping[str, Iterable[str]]) -> list[str]:
+    """The files that are older than one of those that they are made from, in their order.
+
+    For what a plain run does not make again. A file that is not there is neither old nor
+    a reason.
+    """
+    return [
+        file for file, sources in made.items() if any(_newer(source, file) for source in sources)
+    ]
+
+
+def _newer(source: str, file: str) -> bool:
+    paths = Path(source), Path(file)
+    return (
+        all(path.exists() for path in paths) and paths[0].stat().st_mtime > paths[1].stat().st_mtime
     )
