@@ -84,6 +84,7 @@ def test_jobs_that_outlive_their_run_are_waited_for(tmp_path, lock):
         job.wait()
     assert running.enter(tmp_path, tmp_path / ".snakemake/forestry")
     assert not lock.exists()
+    running.HELD.pop().close()
 
 
 def test_a_file_is_replaced_whole_or_stays(tmp_path):
