@@ -83,6 +83,13 @@ def test_a_histogram_counts_the_replicates():
     assert layout.counted == "6 studies, 500 replicates of each kind"
 
 
+def test_reconstructed_studies_are_counted():
+    status = ("reported", "reconstructed", "reconstructed", "derived", "reported", "reported")
+    layout, rows, _ = layout_of(table={**TABLES["proportion"], "status": status})
+    assert {row.k_reconstructed for row in rows} == {2}
+    assert layout.counted == "6 studies (2 reconstructed), 500 replicates of each kind"
+
+
 def test_the_intervals_are_told_beside_their_lines():
     layout, rows, _ = layout_of("mean", unit="points")
     first = next(row for row in rows if row.quantity == "estimate")

@@ -215,6 +215,7 @@ def test_the_review_s_own_is_what_the_review_reports(folder, outcome):
     pooled = pool_outcome(effects, pool_settings(review, outcome)).estimates
     (reported,) = (e for e in pooled if e.selected and e.variant == "main" and not e.group)
     assert row.own and row.reported == reported.model and row.k == reported.k
+    assert row.k_reconstructed == reported.k_reconstructed
     for name in ("estimate", "ci_low", "ci_high", "i2"):
         assert getattr(row, name) == pytest.approx(getattr(reported, name), rel=1e-9, abs=1e-12)
 

@@ -45,6 +45,10 @@ class StudyEffect:
     person_time: float | None = None  # of incidence rates, in the outcome's unit
     control_person_time: float | None = None
 
+    @property
+    def is_reconstructed(self) -> bool:
+        return self.status == "reconstructed"
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -233,6 +237,7 @@ class BootstrapInterval:
     quantity: str  # estimate | tau2 | i2 | subgroup_difference
     scale: str  # display | that of the analysis
     k: int
+    k_reconstructed: int
     estimate: float | None
     bias: float | None
     se: float | None
@@ -265,6 +270,7 @@ class MultiverseRow:
     correlation: str
     own: bool  # the review's own choice
     k: int
+    k_reconstructed: int
     reported: str  # common | random | none
     estimate: float | None
     ci_low: float | None

@@ -65,6 +65,7 @@ def _blank(outcome, target: Target, kind, quantity, replicates) -> BootstrapInte
         quantity=quantity,
         scale={"estimate": "display", "i2": "display"}.get(quantity, analysis),
         k=target.k,
+        k_reconstructed=target.k_reconstructed,
         estimate=None,
         bias=None,
         se=None,

@@ -37,6 +37,10 @@ class Target:
     def k(self) -> int:
         return sum(map(len, self.parts))
 
+    @property
+    def k_reconstructed(self) -> int:
+        return sum(effect.is_reconstructed for part in self.parts for effect in part)
+
     def unfit(self, kind: str) -> str:
         """Why there are no replicates of a kind, or "" where there are."""
         fewest = min(map(len, self.parts))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.figures.chart_axis import ChartAxis, effect_axis, padded
+from forestry.figures.chart_studies import counted
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import number_format
 from forestry.measure_kinds import RATIOS
@@ -173,7 +174,8 @@ def _ends(shown, own, model: Estimate) -> tuple[float, float]:
 def _counted(own: Sequence[BootstrapInterval], shown: Mapping[str, np.ndarray]) -> str:
     first = own[0]
     each = " of each kind" if len(shown) > 1 else ""
-    return f"{first.k} studies, {first.replicates:,} replicates{each}"
+    studies = counted(first.k, {"reconstructed": first.k_reconstructed})
+    return f"{studies}, {first.replicates:,} replicates{each}"
 
 
 def _notes(own: Sequence[BootstrapInterval], shown, ends) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forestry.figures.settings import ForestSettings
@@ -22,12 +22,8 @@ class Members:
     @property
     def counted(self) -> str:
         """``13 studies (2 reconstructed, 1 derived)``"""
-        k = len(self.pooled)
         statuses = [effect.status for effect in self.pooled]
-        marked = [f"{statuses.count(mark)} {mark}" for mark in MARKS if mark in statuses]
-        return f"{k} {'study' if k == 1 else 'studies'}" + (
-            f" ({', '.join(marked)})" if marked else ""
-        )
+        return counted(len(statuses), {mark: statuses.count(mark) for mark in MARKS})
 
     def too_few(self, chart: str) -> str:
         """Why there is no such chart of fewer than two studies; empty where there is."""
@@ -36,6 +32,12 @@ class Members:
         number = "One study" if self.pooled else "No study"
         where = "left in this analysis" if self.left_out else "with public numbers"
         return f"{number} {where}: no {chart}"
+
+
+def counted(k: int, marked: Mapping[str, int]) -> str:
+    """A number of studies, and how many of them have which mark."""
+    marks = ", ".join(f"{number} {mark}" for mark, number in marked.items() if number)
+    return f"{k} {'study' if k == 1 else 'studies'}" + (f" ({marks})" if marks else "")
 
 
 def members_of(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
+from forestry.figures.chart_studies import counted
 from forestry.figures.settings import ForestSettings
 from forestry.figures.wording import number_format, percent
 from forestry.measure_kinds import DIFFERENCES, RATIOS
@@ -112,7 +113,7 @@ def multiverse_layout(
     has_null = settings.measure in (*RATIOS, *DIFFERENCES) and 0 <= null <= CURVE
     return MultiverseLayout(
         title=settings.title,
-        counted=f"{len(known):,} specifications",
+        counted=f"{len(known):,} specifications{_solved(rows)}",
         points=points,
         rows=tuple(matrix),
         headings=tuple(headings),
@@ -124,6 +125,15 @@ def multiverse_layout(
         message="",
         width_mm=settings.width_mm,
     )
+
+
+def _solved(rows: Sequence[MultiverseRow]) -> str:
+    """The studies of the review's own specification, where some are reconstructed."""
+    (own,) = (row for row in rows if row.own)
+    if not own.k_reconstructed:
+        return ""
+    studies = counted(own.k, {"reconstructed": own.k_reconstructed})
+    return f"; the review’s own pools {studies}"
 
 
 def _size(row: MultiverseRow) -> tuple:

@@ -80,8 +80,9 @@ def _results(
     """The rows of specifications that share all but the variant."""
     pooling = _pooling(group[0], settings)
     kept = [_kept(effects, settings["variants"][one.variant], pooling) for one in group]
+    solved = np.array([effect.is_reconstructed for effect in effects], dtype=bool)
     rows = {
-        one: _blank(one, settings["outcome"], int(members.sum()))
+        one: _blank(one, settings["outcome"], int(members.sum()), int((members & solved).sum()))
         for one, members in zip(group, kept, strict=True)
     }
     pooled = [(one, members) for one, members in zip(group, kept, strict=True) if rows[one].k > 1]
@@ -102,10 +103,11 @@ def _kept(effects: Sequence[StudyEffect], variant: Mapping, pooling: Pooling) ->
     return np.array([effect.study_id not in reasons for effect in effects], dtype=bool)
 
 
-def _blank(one: Specification, outcome: str, k: int) -> MultiverseRow:
+def _blank(one: Specification, outcome: str, k: int, k_reconstructed: int) -> MultiverseRow:
     note = {0: "no study with numbers: nothing to pool", 1: "one study: not pooled"}.get(k, "")
+    counts = {"own": False, "k": k, "k_reconstructed": k_reconstructed, "reported": "none"}
     none = dict.fromkeys(("estimate", "ci_low", "ci_high", "i2"))
-    return MultiverseRow(outcome, **asdict(one), own=False, k=k, reported="none", **none, note=note)
+    return MultiverseRow(outcome, **asdict(one), **counts, **none, note=note)
 
 
 def _fitted(
