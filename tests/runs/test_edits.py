@@ -133,7 +133,7 @@ EDITS = {
     "an attribute": Edit(replaced(STUDIES, "1948,random", "1948,alternate"), whole(*OUTCOMES)),
     "a moderator": Edit(
         replaced(STUDIES, "1948,random,44", "1948,random,45"),
-        METAREGRESSION | draw("tuberculosis") | {"results/metaregression_all.csv"},
+        METAREGRESSION | draw("tuberculosis") | AGGREGATES,  # the tables of all are one job
     ),
     "a label": Edit(
         replaced(STUDIES, "Aronson 1948", "Aronson and others 1948"), draw(*OUTCOMES) | LEGENDS
@@ -150,7 +150,9 @@ EDITS = {
         replaced("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM"),
         whole("tuberculosis") | CAPTIONS,
     ),
-    "a variant": Edit(replaced("config.yaml", "threshold: 1.96", "threshold: 1.5"), EVERY_NUMBER),
+    "a variant": Edit(
+        replaced("config.yaml", "threshold: 1.96", "threshold: 1.5"), EVERY_NUMBER - SUBGROUPS
+    ),
     "an outcome": Edit(
         replaced("config.yaml", "\nvariants:\n", OUTCOME), NEW_OUTCOME | AGGREGATES | CAPTIONS
     ),

@@ -10,6 +10,7 @@ from forestry.reconstruction.enumeration import Limits
 from forestry.reconstruction.search import Effort
 from forestry.reconstruction.sharing import solve_sheet
 from forestry.reconstruction.space import CountRow as Row
+from forestry.reconstruction.ways import ways
 
 SHORT = Settings(effort=Effort(restarts=2, steps=6, gatherings=4, combinations=2e4))
 
@@ -149,6 +150,16 @@ def test_two_arms_are_searched_too():
     solved = pool(printed_of("risk_ratio", RATIOS, cells, 1), RATIOS, blanked(cells, [0, 1]))
     found = solve(solved, replace(SHORT, limits=Limits(half=3)))
     assert found.verdict == "several" and not found.exhaustive and found.distance == 0
+
+
+def test_totals_of_two_arms_that_are_too_many_to_list_are_held():
+    """Up to 300 patients an arm: 90,000 ways with the sheet's totals, 2e9 below them."""
+    cells = [[30, 300, 40, 300], [5, 80, 9, 90], [60, 700, 50, 700]]
+    tried = ways(pool(printed_of("risk_ratio", RATIOS, cells), RATIOS, blanked(cells, [0])))
+    assert {way.totals for way in tried} == {"fixed"}
+    larger = [[300, 900, 400, 900], *cells[1:]]
+    found = solve(pool(printed_of("risk_ratio", RATIOS, larger), RATIOS, blanked(larger, [0])))
+    assert found.verdict == "not solvable" and "811,801 ways" in found.reason
 
 
 def test_the_most_regular_of_several_is_chosen():

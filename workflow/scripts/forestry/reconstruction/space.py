@@ -20,10 +20,15 @@ from forestry.reconstruction.targets import Target
 ONE_ARM = ("events", "total")
 TWO_ARMS = (*ONE_ARM, "control_events", "control_total")
 TWO_ARM_MEASURES = ("risk_ratio", "odds_ratio", "risk_difference")
+MOST_CHOICES = 500_000  # of a row: its list, with effects, is held in memory
 
 
 class NotSolvable(ValueError):
     """There is nothing to solve from: a total without any bound, a measure not of counts."""
+
+
+class TooManyChoices(NotSolvable):
+    """A row of two arms can be filled in more ways than can be listed."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def choices(pool: CountPool, totals: str = FIXED) -> Choices:
 
     Choices without an effect (no events in either arm) are left out: the pool counts them
     not. Raises NotSolvable where a total has no bound, or a row no choice, and for a measure
-    or a correction that does not stand for each study alone.
+    or a correction that does not stand for each study alone; TooManyChoices.
     """
     columns = pool.columns
     lists = [_row_choices(row, columns, totals) for row in pool.rows]
@@ -162,6 +167,8 @@ def _row_choices(row: CountRow, columns: Sequence[str], totals: str) -> np.ndarr
     ]
     if len(arms) == 1:
         return np.array(arms[0])
+    if (ways := len(arms[0]) * len(arms[1])) > MOST_CHOICES:
+        raise TooManyChoices(f"{row.study_id}: its counts can be filled in {ways:,} ways")
     return np.array([(*one, *other) for one, other in product(*arms)])
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from forestry.reconstruction.results import FIXED, UPPER_BOUND
-from forestry.reconstruction.space import Choices, CountPool, choices
+from forestry.reconstruction.space import Choices, CountPool, TooManyChoices, choices
 from forestry.reconstruction.targets import Target
 
 SETS_ASIDE = ((), ("n",), ("p",), ("n", "p"))
@@ -83,7 +84,11 @@ def ways(pool: CountPool) -> list[Way]:
     target = pool.target
     if target.k is not None and not target.k.met(len(pool.rows)):
         target = target.without(["k"])  # of the sheet's rows, not of their counts
-    every = {way: choices(pool, way) for way in ([FIXED, UPPER_BOUND] if is_bounded else [FIXED])}
+    every = {FIXED: choices(pool, FIXED)}
+    if is_bounded:
+        # Where fewer patients than the sheet's are too many cases, the sheet's are held.
+        with suppress(TooManyChoices):
+            every[UPPER_BOUND] = choices(pool, UPPER_BOUND)
     return [
         Way(pool, totals, aside, target.without(aside), every[totals])
         for aside in SETS_ASIDE
