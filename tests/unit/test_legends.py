@@ -234,6 +234,23 @@ def test_derived_reconstructed_converted_and_hidden_rows_are_counted():
     assert "Not pooled: e (mean without a spread)." in said
 
 
+def test_rows_that_do_not_give_the_published_result_are_said_to_be_the_nearest():
+    rows = [weight(study) for study in "abc"]
+    effects = (
+        effect("a", "reconstructed", basis="published:pr"),
+        effect("b", "reconstructed", basis="published:other"),
+        effect("c"),
+    )
+    start = "were reconstructed from a published pooled result, "
+    for unsolved, end in {
+        (): "with which agreement is no evidence.",
+        ("published:pr",): "which no numbers were found to give: those of 1 study are the nearest.",
+        ("published:pr", "published:other"): "which no numbers were found to give: they are the "
+        "nearest.",
+    }.items():
+        assert start + end in text("forest", effects=effects, weights=rows, unsolved=unsolved)
+
+
 def test_a_model_of_counts_needs_no_correction_but_a_point_does():
     added = "0.5 added to the cells of a study with a zero cell"
     effects = (effect("a", obtained=f"as printed; {added}"), effect("b"))

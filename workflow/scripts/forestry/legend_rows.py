@@ -45,7 +45,7 @@ def _plot(figure: Mapping, results: Results) -> Plot:
         effects = in_step(results.subgroup_effects[outcome], results.weights, outcome, variant)
     tests = [test for test in results.tests if test.outcome == outcome]
     words = ("label", "variant_label", "variant_text", "reported_variant", "unit")
-    words = (*words, "labels", "groups", "pooling", "preset")
+    words = (*words, "labels", "groups", "pooling", "preset", "unsolved")
     return Plot(
         outcome=outcome,
         variant=variant,

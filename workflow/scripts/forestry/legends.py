@@ -104,6 +104,7 @@ class Plot:
         analysis has none.
     variant_text: what the variant does, as `describe_variant` says it.
     reported_variant: the variant that pools reported rows alone, if there is one.
+    unsolved: the bases of reconstructed rows that do not give the published result.
     labels: study names by id; groups: subgroup names by key.
     pooling: the way of pooling as declared; preset: whose defaults it follows, in words.
     """
@@ -115,6 +116,7 @@ class Plot:
     variant_text: str = ""
     unit: str = ""
     reported_variant: str = ""
+    unsolved: Sequence[str] = ()
     estimates: Sequence[Estimate] = ()
     effects: Sequence[StudyEffect] = ()
     weights: Sequence[Weight] = ()
@@ -471,11 +473,20 @@ def _derived(plot: Plot) -> str:
 
 
 def _reconstructed(plot: Plot) -> str:
-    rows = sum(effect.status == "reconstructed" for effect in plot.pooled)
-    if not rows:
+    solved = [effect for effect in plot.pooled if effect.is_reconstructed]
+    if not solved:
         return ""
-    said = f"the numbers of {studies(rows)} (†) were reconstructed from a published pooled result"
-    return f"{said}, with which agreement is no evidence{_reported_only(plot)}"
+    number = studies(len(solved))
+    said = f"the numbers of {number} (†) were reconstructed from a published pooled result"
+    return f"{said}, {_how_near(solved, plot)}{_reported_only(plot)}"
+
+
+def _how_near(solved: Sequence[StudyEffect], plot: Plot) -> str:
+    near = sum(effect.basis in plot.unsolved for effect in solved)
+    if not near:
+        return "with which agreement is no evidence"
+    which = "they" if near == len(solved) else f"those of {studies(near)}"
+    return f"which no numbers were found to give: {which} are the nearest"
 
 
 def _reported_only(plot: Plot) -> str:

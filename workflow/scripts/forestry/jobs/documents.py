@@ -99,6 +99,13 @@ def legend_settings(review: Review) -> list[dict]:
     return [figure_legend_settings(review, figure) for figure in review.figures.values()]
 
 
+def _unsolved(review: Review, outcome: str) -> list[str]:
+    """The bases of an outcome's rows that are results which no rows were found to give."""
+    results = [row for path in review.solutions for row in read_table(path)]
+    without = {f"published:{row['outcome']}" for row in results if row["verdict"] == "none"}
+    return sorted(without & {row["basis"] for row in review.rows(outcome)})
+
+
 def figure_legend_settings(review: Review, figure: Figure) -> dict:
     """What the legend of a figure must know beside the numbers."""
     drawn = {key: getattr(figure, key) for key in ("figure", "annexure", "kind", "outcome")}
@@ -117,6 +124,7 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
         "variant_label": _step_label(review, figure) if is_step else varied,
         "variant_text": varied,
         "reported_variant": review.reported_beside(figure.variant),
+        "unsolved": _unsolved(review, figure.outcome),
         "unit": declared.get("unit", ""),
         "labels": {row["study_id"]: review.label(row) for row in review.rows(figure.outcome)},
         "groups": dict(groups),
