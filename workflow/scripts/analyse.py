@@ -1,8 +1,10 @@
 """From an outcome's rows to its effects, its pooled results and what bears on them."""
 
+import gc
 import sys
 
 sys.stderr = open(snakemake.log[0], "w")
+gc.disable()  # the job is over before its garbage fills much; a tenth of its time
 
 from forestry.diagnostics import (
     TrimAndFillRow,
