@@ -186,7 +186,9 @@ def drawn_from(outcome, drawn):
 
 # What the report shows, with where and how it lists it -------------------------------------
 
-CAPTIONS = report_entries.captions(REVIEW, [*COLLATED, *statistics.resampled(REVIEW)])
+CAPTIONS = report_entries.captions(
+    REVIEW, DRAWINGS.values(), [*COLLATED, *statistics.resampled(REVIEW)]
+)
 
 
 # Each template as an input to watch.

@@ -142,6 +142,13 @@ class Review:
         return [path] if self.is_reconstructed and path.exists() else []
 
     @cached_property
+    def unsolved(self) -> frozenset[str]:
+        """The bases of solved rows that are results which no rows were found to give."""
+        results = [row for path in self.solutions for row in read_table(path)]
+        without = [row["outcome"] for row in results if row["verdict"] == "none"]
+        return frozenset(f"published:{outcome}" for outcome in without)
+
+    @cached_property
     def study_columns(self) -> Mapping[str, Mapping]:
         """The columns of studies.csv as declared, or those of a review that declares none."""
         return self.config.get("studies") or _default_columns()

@@ -101,9 +101,7 @@ def legend_settings(review: Review) -> list[dict]:
 
 def _unsolved(review: Review, outcome: str) -> list[str]:
     """The bases of an outcome's rows that are results which no rows were found to give."""
-    results = [row for path in review.solutions for row in read_table(path)]
-    without = {f"published:{row['outcome']}" for row in results if row["verdict"] == "none"}
-    return sorted(without & {row["basis"] for row in review.rows(outcome)})
+    return sorted(review.unsolved & {row["basis"] for row in review.rows(outcome)})
 
 
 def figure_legend_settings(review: Review, figure: Figure) -> dict:

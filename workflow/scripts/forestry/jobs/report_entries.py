@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from forestry.jobs.documents import figure_legend_settings
-from forestry.jobs.drawings import Drawing, drawings_by_outcome
+from forestry.jobs.drawings import Drawing
 from forestry.review import Review
 from forestry.supplement.model import annexure_title
 
@@ -83,14 +83,15 @@ def _bubble_labels(drawing: Drawing) -> dict[str, str]:
     return {"Plot": f"{drawn['title']}: {moderator}"}
 
 
-def captions(review: Review, data: Iterable[str]) -> list[Caption]:
+def captions(
+    review: Review, drawings: Iterable[Sequence[Drawing]], data: Iterable[str]
+) -> list[Caption]:
     """The captions of all that the report shows and that shares its rule with others.
 
-    `data` are the tables of results as data.
+    `drawings` are those of each outcome, `data` the tables of results as data.
     """
-    drawings = [drawing for drawn in drawings_by_outcome(review).values() for drawing in drawn]
     return [
-        *map(plot_caption, drawings),
+        *(plot_caption(drawing) for drawn in drawings for drawing in drawn),
         *(table_caption(review, table) for table in review.tables),
         *map(data_caption, data),
     ]
