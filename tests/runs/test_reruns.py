@@ -1,5 +1,7 @@
 """Which jobs run after an edit: exactly those that use what was edited, in one run.
 
+A few kinds of edit, tried each time; `test_edits` has all of them, and takes long.
+
 Each case starts from a built review, edits it, and compares the dry run, the run and the
 jobs that must run; then nothing is left to be done, and undoing is not needed: every
 case has a copy of its own.
@@ -11,15 +13,7 @@ import os
 
 import pytest
 
-from runs.bcg import (
-    BCG,
-    LEGENDS,
-    OUTCOMES,
-    RATIOS,
-    SHEET,
-    draw,
-    whole,
-)
+from runs.bcg import BCG, RATIOS, SHEET, whole
 from runs.harness import NOTHING, Workspace, copied, workspace
 
 
@@ -60,25 +54,6 @@ def test_touching_everything_reruns_nothing(space):
         for file in [part, *part.rglob("*")]:
             os.utime(file)
     assert NOTHING in space.dry_run().text
-
-
-def test_a_label_reruns_the_figures_and_their_legends_alone(space):
-    space.edit("resources/studies.csv", "Aronson 1948", "Aronson and others 1948")
-    check(space, draw(*OUTCOMES) | LEGENDS)
-
-
-def test_swapping_two_settings_is_seen(space):
-    favours = "favours: {below: vaccine, above: no vaccine}"
-    swapped = "favours: {below: no vaccine, above: vaccine}"
-    path = space.review / "config.yaml"
-    path.write_text(path.read_text().replace(favours, swapped))
-    check(space, draw(*RATIOS))
-
-
-def test_a_library_module_reruns_what_imports_it(space):
-    with open(space.workflow / "workflow/scripts/forestry/influence.py", "a") as module:
-        module.write("\n# edited\n")
-    check(space, whole(*OUTCOMES))
 
 
 def test_bad_input_stops_before_anything_changes(space):
