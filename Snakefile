@@ -31,7 +31,6 @@ localrules:
     subgroups,
     metaregression,
     collate,
-    draw,
     prisma_flow,
     traffic_light,
     audit,

@@ -18,7 +18,6 @@ import pytest
 from runs.bcg import (
     AGGREGATES,
     AUDIT,
-    BCG,
     CAPTIONS,
     LEGENDS,
     METAREGRESSION,
@@ -29,21 +28,9 @@ from runs.bcg import (
     draw,
     whole,
 )
-from runs.harness import NOTHING, Workspace, copied, workspace
+from runs.harness import NOTHING, Workspace
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Workspace:
-    space = workspace(tmp_path_factory.mktemp("built"), BCG)
-    space.run()
-    return space
-
-
-@pytest.fixture
-def space(built, tmp_path) -> Workspace:
-    return copied(built, tmp_path)
 
 
 def cold(space: Workspace, folder) -> Workspace:

@@ -14,20 +14,7 @@ import os
 import pytest
 
 from runs.bcg import BCG, RATIOS, SHEET, whole
-from runs.harness import NOTHING, Workspace, copied, workspace
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Workspace:
-    space = workspace(tmp_path_factory.mktemp("built"), BCG)
-    space.run()
-    return space
-
-
-@pytest.fixture
-def space(built, tmp_path) -> Workspace:
-    """A copy of the built review and workflow, with Snakemake's records."""
-    return copied(built, tmp_path)
+from runs.harness import NOTHING, Workspace, workspace
 
 
 def check(space: Workspace, jobs: set[str]) -> None:

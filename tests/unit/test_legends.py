@@ -6,10 +6,7 @@ from forestry.legends import (
     LEGENDS,
     Legend,
     Plot,
-    describe_variant,
     legend,
-    read_legend,
-    write_legend,
 )
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
 
@@ -367,47 +364,6 @@ def test_legends_are_sentences():
     for kind in LEGENDS:
         said = text(kind, boxes={"Studies included": 29})
         assert said[0].isupper() and said.endswith(".") and ".." not in said and "  " not in said
-
-
-# Variants -----------------------------------------------------------------------------------
-
-VARIANTS = {
-    "main": {},
-    "nothing": None,
-    "no_abstracts": {"exclude": {"publication": "abstract"}},
-    "trials": {"where": {"design": ["rct", "quasi_rct"]}},
-    "outliers": {"outliers": {"rule": "studentized_residual", "threshold": 2}},
-    "outside": {"outliers": {"rule": "interval_outside_pooled"}},
-    "both": {"combine": ["no_abstracts", "outliers"]},
-    "named": {"label": "As the article", "exclude": {"publication": "abstract"}},
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("main", ""),
-        ("nothing", ""),
-        ("no_abstracts", "Without studies whose publication is abstract"),
-        ("trials", "Only studies whose design is rct or quasi rct"),
-        ("outliers", "Without outliers (studentized residual beyond ±2)"),
-        ("outside", "Without outliers (interval outside pooled)"),
-        (
-            "both",
-            "Without studies whose publication is abstract; "
-            "without outliers (studentized residual beyond ±2)",
-        ),
-        ("named", "As the article"),
-    ],
-)
-def test_a_declared_variant_in_words(name, said):
-    assert describe_variant(VARIANTS, name) == said
-
-
-def test_a_legend_comes_back(tmp_path):
-    made = Legend("Forest plot of τ²", "95% CI 47.4–77.2.")
-    write_legend(made, tmp_path / "legend.json")
-    assert read_legend(tmp_path / "legend.json") == made
 
 
 def test_reported_rows_alone_are_told_beside_reconstructed_ones():

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from forestry import running
-from forestry.atomic import replacing
+from forestry.atomic import replacing, write_whole
 
 PROGRAM = """
 import sys, time
@@ -98,3 +98,11 @@ def test_a_file_is_replaced_whole_or_stays(tmp_path):
         part.write_text("after")
         assert path.read_text() == "before"
     assert [path.read_text(), *tmp_path.iterdir()] == ["after", path]
+
+
+@pytest.mark.parametrize("content", ["95 % ± τ²\n", b"\x00\xff"])
+def test_a_text_and_bytes_are_written_whole(tmp_path, content):
+    path = tmp_path / "file"
+    write_whole(path, content)
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
+    assert [path.read_bytes(), *tmp_path.iterdir()] == [data, path]

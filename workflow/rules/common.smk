@@ -289,12 +289,8 @@ def last_words():
     """Where the results are, and which files there this run did not make and should not be read."""
     effects = collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes)
     tables = collect("results/tables/{table}.json", table=REVIEW.tables)
-    apart = {
-        "results/bootstrap.csv": effects,
-        "results/multiverse.csv": effects,
-        "results/multiverse_choices.csv": effects,
-        "results/report.html": final_files(),
-    }
+    apart = {f"results/{table}.csv": effects for table in statistics.resampled(REVIEW)}
+    apart["results/report.html"] = final_files()
     said = {
         "No longer declared, left as they were:": leftovers(
             [*final_files(), *effects, *tables], apart

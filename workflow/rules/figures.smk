@@ -26,6 +26,7 @@ for outcome, drawn in DRAWINGS.items():
         log:
             f"logs/draw/{outcome}.log",
         priority: len(drawn)
+        localrule: True
         conda:
             "../envs/forestry.yaml"
         params:

@@ -21,3 +21,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file's content, a text as UTF-8, by `replacing`."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path) as part:
+        part.write_bytes(data)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.results import FigureLegend
 
 MARKUP = re.compile(r"([\\*`|_])")
@@ -24,7 +25,7 @@ def caption(legend: FigureLegend) -> str:
 
 def write_captions(path: str | Path, legends: Iterable[FigureLegend]) -> None:
     """Write the captions of all figures to one file."""
-    Path(path).write_text("\n".join(map(caption, legends)), encoding="utf-8")
+    write_whole(path, "\n".join(map(caption, legends)))
 
 
 def write_bound_template(template: str | Path, drawn: Mapping[str, str], path: str | Path) -> None:
@@ -35,4 +36,4 @@ def write_bound_template(template: str | Path, drawn: Mapping[str, str], path: s
     """
     text = Path(template).read_text(encoding="utf-8")
     told = json.dumps(drawn, ensure_ascii=False)
-    Path(path).write_text(f"{{% set drawn = {told} %}}\n{text}", encoding="utf-8")
+    write_whole(path, f"{{% set drawn = {told} %}}\n{text}")

@@ -7,10 +7,8 @@ reconstructed or not public.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from forestry.measure_kinds import KINDS, WITHOUT_NULL, unit_of
 from forestry.results import COUNT_MODELS, Estimate, HeterogeneityTest, StudyEffect, Weight
@@ -102,7 +100,7 @@ class Plot:
 
     label, variant_label: the outcome's and the variant's name for a reader; the main
         analysis has none.
-    variant_text: what the variant does, as `describe_variant` says it.
+    variant_text: what the variant does, in words.
     reported_variant: the variant that pools reported rows alone, if there is one.
     unsolved: the bases of reconstructed rows that do not give the published result.
     labels: study names by id; groups: subgroup names by key.
@@ -519,45 +517,3 @@ def _unusable(plot: Plot) -> list[str]:
 
 def _prose(sentences: Iterable[str]) -> str:
     return " ".join(f"{sentence(said)}." for said in sentences if said)
-
-
-# Variants ------------------------------------------------------------------------------------
-
-
-def describe_variant(variants: Mapping[str, Mapping | None], name: str) -> str:
-    """What a declared variant does, in words; "" where it does nothing.
-
-    A variant's own `label` is taken as it stands. Raises KeyError for an unknown variant.
-    """
-    declared = variants[name] or {}
-    if "label" in declared:
-        return declared["label"]
-    parts = [describe_variant(variants, part) for part in declared.get("combine", ())]
-    parts += [f"only {_studies_whose(*item)}" for item in declared.get("where", {}).items()]
-    parts += [f"without {_studies_whose(*item)}" for item in declared.get("exclude", {}).items()]
-    parts += [_outliers(declared["outliers"])] if declared.get("outliers") else []
-    return sentence("; ".join(lower_first(part) for part in parts if part))
-
-
-def _studies_whose(column: str, values) -> str:
-    values = values if isinstance(values, list | tuple) else [values]
-    words = " or ".join(str(value).replace("_", " ") for value in values)
-    return f"studies whose {column.replace('_', ' ')} is {words}"
-
-
-def _outliers(rule: Mapping) -> str:
-    if rule["rule"] == "studentized_residual":
-        return f"without outliers (studentized residual beyond ±{rule.get('threshold', 1.96):g})"
-    return f"without outliers ({rule['rule'].replace('_', ' ')})"
-
-
-# Files -----------------------------------------------------------------------------------------
-
-
-def write_legend(legend: Legend, path: str | Path) -> None:
-    """Write a legend (JSON), for `read_legend`."""
-    Path(path).write_text(json.dumps(asdict(legend), ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_legend(path: str | Path) -> Legend:
-    return Legend(**json.loads(Path(path).read_text(encoding="utf-8")))

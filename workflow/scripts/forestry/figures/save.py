@@ -13,7 +13,7 @@ import pypdfium2
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from forestry.atomic import replacing
+from forestry.atomic import write_whole
 from forestry.figures.typeface import FAMILIES, SEMIBOLD, embedding_outlines, font_face
 
 PNG_DPI, POINTS_PER_INCH = 300, 72
@@ -49,8 +49,7 @@ def save_figure(figure: Figure, paths: Iterable[str | Path]) -> None:
             files["pdf"] = _drawn(figure, "pdf")
         if kind == "png":
             files["png"] = _pixels(files["pdf"])
-        with replacing(path) as part:
-            part.write_bytes(files[kind])
+        write_whole(path, files[kind])
 
 
 def _drawn(figure: Figure, kind: str) -> bytes:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.reconstruction.files import CellRange, Solution
 
 
@@ -24,7 +25,7 @@ class SheetSolution:
 def write_solution(path: str | Path, solved: SheetSolution) -> None:
     """Write a sheet's solution (JSON), for `read_solution`."""
     text = json.dumps(asdict(solved), ensure_ascii=False, indent=1)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_whole(path, text + "\n")
 
 
 def read_solution(path: str | Path) -> SheetSolution:

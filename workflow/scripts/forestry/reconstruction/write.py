@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.reconstruction.files import (
     CELLS,
     FOLDER,
@@ -37,14 +37,14 @@ def write_reconstruction(
     folder.mkdir(exist_ok=True)
     sheets = [sheet["sheet"] for sheet in settings["sheets"]]
     for sheet, solution in zip(settings["sheets"], solved, strict=True):
-        _replace(folder / f"{sheet['sheet']}.csv", _rows_text(sheet["columns"], solution.rows))
-    _replace_records(folder / f"{SOLUTIONS}.csv", Solution, _solutions(settings, solved))
+        write_whole(folder / f"{sheet['sheet']}.csv", _rows_text(sheet["columns"], solution.rows))
+    write_records(folder / f"{SOLUTIONS}.csv", Solution, _solutions(settings, solved))
     cells = [cell for solution in solved for cell in solution.cells]
-    _replace_records(folder / f"{CELLS}.csv", CellRange, cells)
+    write_records(folder / f"{CELLS}.csv", CellRange, cells)
     records = [
         _record(sheet, solution) for sheet, solution in zip(settings["sheets"], solved, strict=True)
     ]
-    _replace_records(folder / f"{MANIFEST}.csv", Record, records)
+    write_records(folder / f"{MANIFEST}.csv", Record, records)
     for path in folder.glob("*.csv"):
         if path.stem not in (*sheets, SOLUTIONS, CELLS, MANIFEST):
             path.unlink()
@@ -85,15 +85,3 @@ def _rows_text(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
-
-
-def _replace_records(path: Path, record: type, rows: Sequence) -> None:
-    beside = path.with_suffix(".part")
-    write_records(beside, record, rows)
-    os.replace(beside, path)

@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.supplement.model import FigureEntry, Section, Supplement
 
 TEMPLATE = Path(__file__).with_name("supplement.typ")
@@ -35,7 +36,7 @@ def write_pdf(supplement: Supplement, output: str | Path) -> None:
             ignore_system_fonts=True,
             timestamp=0,
         )
-    Path(output).write_bytes(pdf)
+    write_whole(output, pdf)
 
 
 def font_folder() -> str:

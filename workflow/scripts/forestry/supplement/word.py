@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.supplement.model import (
     FigureEntry,
     Section,
@@ -43,7 +44,7 @@ def write_docx(supplement: Supplement, output: str | Path) -> None:
     """
     file = io.BytesIO()
     _Writer(supplement).write().save(file)
-    Path(output).write_bytes(_same_time(file.getvalue()))
+    write_whole(output, _same_time(file.getvalue()))
 
 
 def _same_time(archive: bytes) -> bytes:

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from textwrap import wrap
 
+from forestry.atomic import replacing
 from forestry.figures.wording import MINUS
 from forestry.supplement.model import column_needs, plain_text
 from forestry.tables.model import Column, Row, Table
@@ -43,7 +44,7 @@ def write_workbook(tables: Sequence[Table], output: str | Path, title: str = "")
         "strings_to_numbers": False,
         "in_memory": True,
     }
-    with xlsxwriter.Workbook(str(output), options) as book:
+    with replacing(output) as part, xlsxwriter.Workbook(str(part), options) as book:
         book.set_properties({"title": title, "author": "", "created": CREATED})
         formats = _Formats(book)
         _contents(book, tables, names, title, formats)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from forestry.atomic import replacing, write_whole
+
 ALIGNMENTS = ("left", "center", "right")
 COLUMN_KINDS = ("text", "number", "judgement")
 ROW_KINDS = ("body", "quiet", "section", "span")
@@ -113,7 +115,7 @@ def write_csv(table: Table, path: str | Path) -> None:
     if table.rows and not records:
         raise ValueError(f"table {table.id} has no values to write")
     header = list(dict.fromkeys(name for record in records for name in record))
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(header)
         out.writerows([_plain(record.get(name)) for name in header] for record in records)
@@ -130,7 +132,7 @@ def _plain(value: Value) -> str:
 def write_table(table: Table, path: str | Path) -> None:
     """Write a table whole (JSON), for `read_table`."""
     text = json.dumps(asdict(table), ensure_ascii=False, indent=1, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_whole(path, text + "\n")
 
 
 def read_table(path: str | Path) -> Table:
