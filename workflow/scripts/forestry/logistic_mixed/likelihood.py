@@ -17,7 +17,7 @@ from forestry.logistic_mixed.counts import Counts
 
 _MODE_STEPS = 200
 _HALLEY_STEPS = 30  # at most, of these
-_SLAB = 2**14  # numbers in an array over nodes, at once: such arrays stay in the cache
+_SLAB = 2**15  # numbers in an array over nodes, at once: such arrays stay in the cache
 _WILD = 50.0  # a guess at a mode is no guess where its logit is beyond this and beta
 _STEEPEST = 700.0  # logits are held within, as exp does not reach further
 
@@ -26,12 +26,13 @@ _STEEPEST = 700.0  # logits are held within, as exp does not reach further
 class Rule:
     """Gauss-Hermite nodes z for a standard normal weight and log(w) + z^2/2, (J, 1) each.
 
-    `powers` (5, J) are z^0 to z^4.
+    `powers` (5, J) are z^0 to z^4, `reach` is the farthest of z.
     """
 
     z: np.ndarray
     log_weight: np.ndarray
     powers: np.ndarray
+    reach: float
 
 
 @lru_cache
@@ -41,7 +42,7 @@ def rule_of(nodes: int) -> Rule:
         raise ValueError(f"nodes must be a whole number of 1 or more, not {nodes}")
     z, w = np.polynomial.hermite_e.hermegauss(int(nodes))
     log_weight = np.log(w / w.sum()) + z**2 / 2
-    return Rule(z[:, None], log_weight[:, None], z ** np.arange(5)[:, None])
+    return Rule(z[:, None], log_weight[:, None], z ** np.arange(5)[:, None], float(z.max()))
 
 
 def logits(x, y) -> tuple[np.ndarray, np.ndarray]:
@@ -73,35 +74,40 @@ def mode_of(x, y, beta, tau, u) -> Mode:
 
     By Halley's method; should it take long, by Newton's. The logit then moves by at most 1 a
     step, within which w changes by at most a factor e, so that every step brings the solution
-    nearer, wherever it starts. A study that has arrived stays, so that it does not depend on
-    the company it is in.
+    nearer, wherever it starts. A study whose step is so short that the next would be less than
+    rounding takes it and stays, so that it does not depend on the company it is in.
     """
-    n, tau2 = x + y, tau * tau
-    wild = np.abs(tau * u) > _WILD + np.abs(beta)
-    if wild.any():
+    n, logit, far, odds_of = x + y, beta + tau * u, None, np.exp
+    if not np.abs(logit).max() < _WILD:
+        wild = np.abs(tau * u) > _WILD + np.abs(beta)
         u = np.where(wild, mode_guess(x, y, beta, tau), u)
-    # In posterior variances; rounding of the logit, a sum with beta, is felt sqrt(n) / 2 times.
-    enough = (1e-12 + 1e-15 * np.sqrt(n) * (4 + np.abs(beta))) ** 2
+        logit, odds_of = beta + tau * u, _odds
     for taken in range(_MODE_STEPS):
-        odds = _odds(beta + tau * u)
+        odds = odds_of(logit)
         q = 1 / (1 + odds)
         p = odds * q
         r = x * q - y * p  # not x - n p, which cancels
         w = n * p * q
-        tau2_w = tau2 * w
+        tau2_w = tau * tau * w
         d = 1 + tau2_w
-        gradient = tau * r - u
-        moving = gradient * gradient > enough * d
-        if not moving.any():
+        if far is not None and not far.any():
             return Mode(u, odds, p, q, r, w, d)
-        step = moving * gradient / d
+        gradient = tau * r - u
+        step = gradient / d
+        size = gradient * step  # the square of the step, in posterior variances
+        if far is not None:
+            step *= far
         if taken < _HALLEY_STEPS:
             bend = 1 + (0.5 * tau) * step * tau2_w * (q - p) / d
             step /= np.minimum(np.maximum(bend, 0.5), 2)
             step /= np.maximum(1, np.abs(0.5 * tau * step))
+            beyond = size > 1e-10  # the error to come is its cube, by Halley's
         else:
             step /= np.maximum(1, np.abs(tau * step))
+            beyond = size > 1e-16
+        far = beyond if far is None else beyond & far
         u = u + step
+        logit = beta + tau * u
     raise NotConverged("the studies' posterior modes were not found")
 
 
@@ -112,81 +118,73 @@ def mode_guess(x, y, beta, tau) -> np.ndarray:
 
 
 def _odds(logit: np.ndarray) -> np.ndarray:
-    np.maximum(logit, -_STEEPEST, out=logit)
-    np.minimum(logit, _STEEPEST, out=logit)
-    return np.exp(logit, out=logit)
+    return np.exp(np.minimum(np.maximum(logit, -_STEEPEST), _STEEPEST))
 
 
-def _pairs(a: np.ndarray) -> np.ndarray:
-    """The products a_b a_b, a_b a_t, a_t a_t of (2, ...), (3, ...)."""
-    products = np.empty((3, *a.shape[1:]))
-    np.multiply(a, a[0], out=products[:2])
-    np.multiply(a[1], a[1], out=products[2])
-    return products
+# The nodes' movement ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class _Movement:
-    """How the nodes u + s z of each study move, and the logit at the mode, eta.
+    """How the nodes v = u + s z of each study move, and ln(s).
 
-    Suffixes 1 and 2 are first and second derivatives, (2, N) and (3, N).
+    Derivatives of u and s: first (2 directions, 2, N) and second (2, 3 pairs, N).
     """
 
-    eta1: np.ndarray
-    u1: np.ndarray
-    u2: np.ndarray
     s: np.ndarray
-    s1: np.ndarray
-    s2: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
     log_s1: np.ndarray
     log_s2: np.ndarray
 
 
 def _movement(mode: Mode, t: np.ndarray) -> _Movement:
     """By differentiation of t r(eta) = u, eta = beta + t u, and of s = d^-1/2, d = 1 + t^2 w."""
-    u, w, d = mode.u, mode.w, mode.d
-    tw = t * w
-    tw1 = tw * (mode.q - mode.p)  # t dw/d eta
+    u, share = mode.u, mode.w / mode.d
     eta1 = np.empty((2, u.size))
-    eta1[0], eta1[1] = 1 / d, 2 * u / d  # u = t r
-    u1 = eta1 * -tw
-    u1[1] += mode.r
-    tu1 = t * u1
-    bent = _pairs(eta1)
-    u2 = bent * tw1
-    u2[1:] += w * (tu1 + eta1)
-    u2[2] += w * (tu1[1] + eta1[1])
-    u2 /= -d
-    eta2 = t * u2
-    eta2[1:] += u1
-    eta2[2] += u1[1]
+    np.divide(1, mode.d, out=eta1[0])
+    np.multiply(2 * u, eta1[0], out=eta1[1])  # u = t r
+    s = np.sqrt(eta1[0])
+    bend = t * share * (mode.q - mode.p)  # of d, relative to it and t
+    half = 0.5 * t * bend
 
-    half = t / (2 * d)
-    d1 = eta1 * (tw1 * half)  # of d, halved and relative to d
-    d1[1] += 2 * w * half
-    d2 = bent * (tw * (1 - 6 * mode.p * mode.q)) + eta2 * tw1
-    d2[1:] += 2 * w * (mode.q - mode.p) * eta1
-    d2[2] += 2 * w * (mode.q - mode.p) * eta1[1]
-    d2 *= half
-    d2[2] += w / d
-    s, dd = 1 / np.sqrt(d), _pairs(d1)
-    return _Movement(eta1, u1, u2, s, -s * d1, s * (3 * dd - d2), -d1, 2 * dd - d2)
+    first, second = np.empty((2, 2, u.size)), np.empty((2, 3, u.size))
+    u1, u2 = first[:, 0], second[0]
+    np.multiply(eta1, -t * mode.w, out=u1)
+    u1[1] += mode.r
+    log_s1 = eta1 * -half
+    log_s1[1] -= t * share
+    np.multiply(log_s1, s, out=first[:, 1])
+
+    mixed, pairs, squares = share * (t * u1 + eta1), _pairs(eta1), _pairs(log_s1)
+    np.multiply(pairs, -bend, out=u2)
+    _take_from_tau(u2, mixed)
+    log_s2 = pairs * (2 * half * half - 0.5 * t * t * share * (1 - 6 * mode.p * mode.q))
+    _take_from_tau(log_s2, half * (u1 - t * mixed) + bend * eta1)
+    log_s2[2] -= share
+    squares += squares
+    log_s2 += squares
+    squares *= 0.5
+    squares += log_s2
+    np.multiply(squares, s, out=second[1])
+    return _Movement(s, first, second, log_s1, log_s2)
+
+
+def _pairs(a: np.ndarray) -> np.ndarray:
+    """The products a_b a_b, a_b a_t, a_t a_t of (2, N), (3, N)."""
+    products = np.empty((3, a.shape[1]))
+    np.multiply(a, a[0], out=products[:2])
+    np.multiply(a[1], a[1], out=products[2])
+    return products
+
+
+def _take_from_tau(pairs: np.ndarray, a: np.ndarray) -> None:
+    """Subtract from pairs (3, N) the a (2, N) of the one direction where tau is the other."""
+    pairs[1:] -= a
+    pairs[2] -= a[1]
 
 
 # The integral -----------------------------------------------------------------------------------
-
-
-def _gram() -> np.ndarray:
-    """Where the means of the products of (r, r z, 1, z, z^2) stand among 15 moments, (5, 5).
-
-    The moments are those of (1, r, r^2 - w), each times z^0 to z^4.
-    """
-    kind, power = np.array([1, 1, 0, 0, 0]), np.array([0, 1, 0, 1, 2])
-    return 3 * (power[:, None] + power) + kind[:, None] + kind
-
-
-_GRAM = _gram()
-_FIRST = _GRAM[2]
 
 
 def study_terms(x, y, beta, tau, u, rule: Rule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,77 +195,91 @@ def study_terms(x, y, beta, tau, u, rule: Rule) -> tuple[np.ndarray, np.ndarray,
 
     A study's likelihood is s sum_j w_j exp(z_j^2/2 + h_j), h = x ln p + (n-x) ln(1-p) - v^2/2
     at the node v = u + s z, with p at the logit eta = beta + tau v. h is concave with its
-    mode at z = 0: beside it no term overflows, nor do all vanish. The derivatives of h are
-    r eta_a - v v_a, and eta_a, v_a are linear in z, so that the means over the nodes are sums
-    of moments of r and z.
+    mode at z = 0: beside it no term overflows, nor do all vanish.
+
+    All the derivatives are sums of moments over the nodes.
     """
     mode = mode_of(x, y, beta, tau, u)
     at, u = _movement(mode, tau), mode.u
     peak = x * np.log1p(1 / mode.odds) + y * np.log1p(mode.odds) + u * u / 2
-    moments = _moments(x, y, beta, tau, u, at.s, peak, rule)
+    moments = _moments(x, x + y, tau, at.s, mode, rule)
     whole = moments[0].copy()
     moments /= whole
-
-    s, s1, u1 = at.s, at.s1, at.u1
-    slope = np.empty((2, 5, u.size))  # the derivatives of h, in r, r z, 1, z, z^2
-    slope[:, 0] = at.eta1
-    slope[:, 1] = tau * s1
-    slope[1, 1] += s
-    slope[:, 2] = -u * u1
-    slope[:, 3] = -(u * s1 + s * u1)
-    slope[:, 4] = -s * s1
-    mean = np.einsum("ain,in->an", slope, moments[_FIRST])
-    products = np.einsum("ain,ijn->ajn", slope, moments[_GRAM])
-
     terms = np.empty((6, u.size))
-    terms[0] = np.log(whole * s) - peak
-    terms[1:3] = mean + at.log_s1
-    second = terms[3:]
-    np.einsum("ain,in->an", slope, products[0], out=second[:2])
-    np.einsum("in,in->n", slope[1], products[1], out=second[2])
-    second += at.log_s2 - _pairs(mean)
-    # h's own second derivatives beside -w eta_a eta_b, which r^2 - w has brought in.
-    z1, z2, r0, r1 = moments[3], moments[6], moments[1], moments[4]
-    second += (tau * r0 - u - s * z1) * at.u2 + (tau * r1 - u * z1 - s * z2) * at.s2
-    second -= _pairs(u1 + s1 * z1) + (z2 - z1 * z1) * _pairs(s1)
-    rv = u1 * r0 + s1 * r1
-    second[1:] += rv
-    second[2] += rv[1]
-    return terms, u, u1
+    np.log(whole * at.s, out=terms[0])
+    terms[0] -= peak
+    _derivatives(moments, tau, u, at, terms[1:3], terms[3:])
+    return terms, u, at.first[:, 0]
 
 
-def _moments(x, y, beta, tau, u, s, peak, rule: Rule) -> np.ndarray:
-    """Sums over the nodes of the weighted integrand times z^0 to z^4 times (1, r, r^2 - w).
+def _derivatives(moments, tau, u, at: _Movement, gradient, hessian) -> None:
+    """Those of the logarithm of the integral, into (2, N) and (3, N).
 
-    (15, N), the kind running fastest; relative to the integrand's value at the mode.
+    h has the derivatives r in beta, r v in tau and c = tau r - v in v, which beta and tau move
+    as well, by `at.first` of (1, z). A second derivative of h brings in -w where r^2 stands,
+    -1 where v meets v, and r where tau and v do. Of `moments`, and of those by v and c, the
+    fifth row and the tenth begin what has a factor r, and r^2 - w.
     """
-    v = s * rule.z
-    v += u
-    odds = _odds(beta + tau * v)
-    fall = np.log1p(odds)
-    fall *= y
-    q = 1 / (1 + odds)
-    p = odds * q
-    np.divide(1, odds, out=odds)
-    np.log1p(odds, out=odds)
-    odds *= x
-    fall += odds
-    v *= v
-    v *= 0.5
-    fall += v
-    np.subtract(peak + rule.log_weight, fall, out=fall)
-    weighted = np.empty((rule.z.size, 3, u.size))
-    share = np.exp(fall, out=weighted[:, 0])
-    r = x * q
-    r -= y * p
-    np.multiply(share, r, out=weighted[:, 1])
-    r *= r
-    p *= q
-    p *= x + y
-    r -= p
-    np.multiply(share, r, out=weighted[:, 2])
-    sums = rule.powers @ weighted.reshape(rule.z.size, -1)
-    return sums.reshape(15, u.size)
+    s, moved = at.s, at.first
+    by_v = u * moments[:14] + s * moments[1:]
+    by_c = tau * moments[5:] - by_v[:10]
+    by_cv = u * by_c[:8] + s * by_c[1:9]
+    shift = moved * by_c[:2]
+    np.add(shift[:, 0], shift[:, 1], out=gradient)
+    gradient[0] += moments[5]
+    gradient[1] += by_v[5]
+
+    unmoved = np.empty((2, 2, u.size))  # r and r v, each with c and c z
+    unmoved[0] = by_c[5:7]
+    np.add(by_cv[5:7], moments[5:7], out=unmoved[1])
+    cc = tau * by_c[5:8] - by_cv[:3] - moments[:3]
+    whole = unmoved + moved[:, :1] * cc[:2] + moved[:, 1:] * cc[1:]
+    shift = moved[0] * whole + moved * unmoved[0]
+    np.add(shift[:, 0], shift[:, 1], out=hessian[:2])
+    shift = moved[1] * (whole[1] + unmoved[1])
+    np.add(shift[0], shift[1], out=hessian[2])
+    hessian[0] += moments[10]
+    hessian[1] += by_v[10]
+    hessian[2] += u * by_v[10] + s * by_v[11]
+    hessian -= _pairs(gradient)
+    hessian += at.second[0] * by_c[0] + at.second[1] * by_c[1]
+    hessian += at.log_s2
+    gradient += at.log_s1
+
+
+def _moments(x, n, tau, s, mode: Mode, rule: Rule) -> np.ndarray:
+    """Sums over the nodes of the weighted integrand times (1, r, r^2 - w) times z^0 to z^4.
+
+    (15, N), the power running fastest; relative to the integrand's value at the mode.
+    """
+    v = s * rule.z  # from the mode on
+    logit = tau * v
+    if np.abs(tau).max() * rule.reach > _STEEPEST:
+        np.clip(logit, -_STEEPEST, _STEEPEST, out=logit)
+    odds = np.exp(logit, out=logit)  # relative to those at the mode
+    fall = odds * mode.p
+    fall += mode.q
+    weighted = np.empty((3, *v.shape))
+    share, r, square = weighted
+    np.divide(odds, fall, out=square)
+    np.subtract(odds, 1, out=r)
+    r /= fall
+    square /= fall
+    np.log(fall, out=fall)
+    fall *= n
+    np.multiply(v, -0.5, out=share)
+    share += x * tau - mode.u
+    share *= v
+    share += rule.log_weight
+    share -= fall
+    np.exp(share, out=share)
+    r *= mode.w
+    np.subtract(mode.r, r, out=r)
+    square *= mode.w
+    np.subtract(r * r, square, out=square)
+    r *= share
+    square *= share
+    return np.matmul(rule.powers, weighted).reshape(15, -1)
 
 
 # Of whole data sets -----------------------------------------------------------------------------

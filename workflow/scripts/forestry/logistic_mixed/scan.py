@@ -163,7 +163,8 @@ def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
         d = 1 + t * t * w
         gradient, tw = t * r - u, t * w
         information = counts.sum(w / d)
-        step = np.clip(counts.sum(r - tw * gradient / d) / information, -1, 1)
+        fall = tw * (gradient + 0.5 * t * (q - p) / d) / d  # of ln(d) / 2 as well
+        step = np.clip(counts.sum(r - fall) / information, -1, 1)
         u += np.clip(t * (gradient - tw * step[:, row]) / d, -3, 3) / t
         beta += step
     return beta, information, u
