@@ -128,17 +128,18 @@ def _odds(logit: np.ndarray) -> np.ndarray:
 class _Movement:
     """How the nodes v = u + s z of each study move, and ln(s).
 
-    Derivatives of u and s: first (2 directions, 2, N) and second (2, 3 pairs, N).
+    Derivatives of u and s: first (2 directions, 2, N) and second (2, 3 pairs, N), which is
+    None where it is left out, out of `log_s2` as well.
     """
 
     s: np.ndarray
     first: np.ndarray
-    second: np.ndarray
+    second: np.ndarray | None
     log_s1: np.ndarray
     log_s2: np.ndarray
 
 
-def _movement(mode: Mode, t: np.ndarray) -> _Movement:
+def _movement(mode: Mode, t: np.ndarray, second_too: bool) -> _Movement:
     """By differentiation of t r(eta) = u, eta = beta + t u, and of s = d^-1/2, d = 1 + t^2 w."""
     u, share = mode.u, mode.w / mode.d
     eta1 = np.empty((2, u.size))
@@ -148,17 +149,21 @@ def _movement(mode: Mode, t: np.ndarray) -> _Movement:
     bend = t * share * (mode.q - mode.p)  # of d, relative to it and t
     half = 0.5 * t * bend
 
-    first, second = np.empty((2, 2, u.size)), np.empty((2, 3, u.size))
-    u1, u2 = first[:, 0], second[0]
+    first = np.empty((2, 2, u.size))
+    u1 = first[:, 0]
     np.multiply(eta1, -t * mode.w, out=u1)
     u1[1] += mode.r
     log_s1 = eta1 * -half
     log_s1[1] -= t * share
     np.multiply(log_s1, s, out=first[:, 1])
+    squares = _pairs(log_s1)
+    if not second_too:
+        return _Movement(s, first, None, log_s1, np.negative(squares, out=squares))
 
-    mixed, pairs, squares = share * (t * u1 + eta1), _pairs(eta1), _pairs(log_s1)
-    np.multiply(pairs, -bend, out=u2)
-    _take_from_tau(u2, mixed)
+    second = np.empty((2, 3, u.size))
+    mixed, pairs = share * (t * u1 + eta1), _pairs(eta1)
+    np.multiply(pairs, -bend, out=second[0])
+    _take_from_tau(second[0], mixed)
     log_s2 = pairs * (2 * half * half - 0.5 * t * t * share * (1 - 6 * mode.p * mode.q))
     _take_from_tau(log_s2, half * (u1 - t * mixed) + bend * eta1)
     log_s2[2] -= share
@@ -187,11 +192,15 @@ def _take_from_tau(pairs: np.ndarray, a: np.ndarray) -> None:
 # The integral -----------------------------------------------------------------------------------
 
 
-def study_terms(x, y, beta, tau, u, rule: Rule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def study_terms(
+    x, y, beta, tau, u, rule: Rule, exact: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the studies add to the log-likelihood, gradient (2) and Hessian (3): (6, N).
 
-    Without the binomial coefficient. `u` (N,) is a guess at the modes; these are returned,
-    and their first derivatives (2, N). Raises NotConverged.
+    Without the binomial coefficient. `beta` and `tau` are (N,) or numbers, `u` (N,) is a guess
+    at the modes; these are returned, and their first derivatives (2, N). Not `exact`, the
+    Hessian leaves out what the second movement of the nodes adds: the little by which the
+    integral depends on where they are. Raises NotConverged.
 
     A study's likelihood is s sum_j w_j exp(z_j^2/2 + h_j), h = x ln p + (n-x) ln(1-p) - v^2/2
     at the node v = u + s z, with p at the logit eta = beta + tau v. h is concave with its
@@ -200,7 +209,7 @@ def study_terms(x, y, beta, tau, u, rule: Rule) -> tuple[np.ndarray, np.ndarray,
     All the derivatives are sums of moments over the nodes.
     """
     mode = mode_of(x, y, beta, tau, u)
-    at, u = _movement(mode, tau), mode.u
+    at, u = _movement(mode, tau, exact), mode.u
     peak = x * np.log1p(1 / mode.odds) + y * np.log1p(mode.odds) + u * u / 2
     moments = _moments(x, x + y, tau, at.s, mode, rule)
     whole = moments[0].copy()
@@ -242,7 +251,8 @@ def _derivatives(moments, tau, u, at: _Movement, gradient, hessian) -> None:
     hessian[1] += by_v[10]
     hessian[2] += u * by_v[10] + s * by_v[11]
     hessian -= _pairs(gradient)
-    hessian += at.second[0] * by_c[0] + at.second[1] * by_c[1]
+    if at.second is not None:
+        hessian += at.second[0] * by_c[0] + at.second[1] * by_c[1]
     hessian += at.log_s2
     gradient += at.log_s1
 
@@ -310,16 +320,16 @@ def evaluate(counts: Counts, beta, tau, rule: Rule, u: np.ndarray | None = None)
     return Point(sums[0], sums[1:3], sums[3:], u, u1)
 
 
-def in_slabs(x, y, beta, tau, rule: Rule, u: np.ndarray | None = None):
+def in_slabs(x, y, beta, tau, rule: Rule, u: np.ndarray | None = None, exact: bool = True):
     """`study_terms` of any number of studies, a slab of them after another."""
     if u is None:
         u = mode_guess(x, y, beta, tau)
     slab = max(2, _SLAB // rule.z.size)
     if x.size <= slab:
-        return study_terms(x, y, beta, tau, u, rule)
+        return study_terms(x, y, beta, tau, u, rule, exact)
     terms, modes, u1 = np.empty((6, x.size)), np.empty(x.size), np.empty((2, x.size))
     for start in range(0, x.size, slab):
         at = slice(start, start + slab)
-        found = study_terms(x[at], y[at], beta[at], tau[at], u[at], rule)
+        found = study_terms(x[at], y[at], beta[at], tau[at], u[at], rule, exact)
         terms[:, at], modes[at], u1[:, at] = found
     return terms, modes, u1

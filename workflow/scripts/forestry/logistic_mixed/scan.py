@@ -139,13 +139,13 @@ def _profile(tau, beta, height, slope, hessian) -> _Profile:
 
 
 def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, ...]:
-    """`_joint_modes` of a few taus at once."""
+    """`joint_modes` of a few taus at once."""
     size = max(1, _AT_ONCE // counts.x.size)
-    parts = [_joint_modes(counts, tau[i : i + size, None]) for i in range(0, tau.size, size)]
+    parts = [joint_modes(counts, tau[i : i + size, None]) for i in range(0, tau.size, size)]
     return tuple(np.concatenate(values) for values in zip(*parts, strict=True))
 
 
-def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
+def joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
     """beta and u near the mode of their joint density, given tau (G, 1).
 
     beta (G, B), the information on it, and u (G, N). From what they were, were the logits
@@ -156,7 +156,7 @@ def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
     beta = counts.sum(precision * counts.logit) / counts.sum(precision)
     u = t * precision * (counts.logit - beta[:, row])
     for _ in range(_STEPS):
-        odds = np.exp(np.clip(beta[:, row] + t * u, -30, 30))
+        odds = np.exp(_held(beta[:, row] + t * u, 30))
         q = 1 / (1 + odds)
         p = odds * q
         r, w = x * q - y * p, counts.n * p * q
@@ -164,10 +164,14 @@ def _joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
         gradient, tw = t * r - u, t * w
         information = counts.sum(w / d)
         fall = tw * (gradient + 0.5 * t * (q - p) / d) / d  # of ln(d) / 2 as well
-        step = np.clip(counts.sum(r - fall) / information, -1, 1)
-        u += np.clip(t * (gradient - tw * step[:, row]) / d, -3, 3) / t
+        step = _held(counts.sum(r - fall) / information, 1)
+        u += _held(t * (gradient - tw * step[:, row]) / d, 3) / t
         beta += step
     return beta, information, u
+
+
+def _held(values: np.ndarray, most: float) -> np.ndarray:
+    return np.minimum(np.maximum(values, -most), most)
 
 
 # What the studies add, alone or together --------------------------------------------------------

@@ -6,21 +6,21 @@ Arrays of one number cost more than what is done with them; there are many of th
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp, hypot, inf, isfinite, log, sqrt
 
 import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
-from forestry.logistic_mixed.likelihood import Rule, evaluate
+from forestry.logistic_mixed.likelihood import Rule, in_slabs, study_terms
 from forestry.logistic_mixed.scan import (
     NEAR,
     STEEP,
     TINY,
     cubic,
+    joint_modes,
     lattice_of,
     root,
-    terms_near_profile,
 )
 from forestry.logistic_mixed.search import (
     NEWTON_STEPS,
@@ -59,30 +59,34 @@ class _Seen:
 def maximum_of(counts: Counts, common: Common, rule: Rule) -> Maximum:
     """As `search.maximise`, of the only data set in `counts`."""
     level, is_maximum = float(common.log_likelihood[0]), bool(common.is_maximum[0])
-    seen = _profile(counts, rule)
-    best = max(seen, key=lambda at: at.height)
+    seen, modes = _profile(counts, rule)
+    best = max(range(len(seen)), key=lambda i: seen[i].height)
     tops = [_top(*pair) for pair in zip(seen, seen[1:], strict=False)]
     low = max(range(len(tops)), key=lambda i: tops[i][0])
     top, part = tops[low]
-    falls = top < level - NEAR and seen[0].slope <= 0 and best.height <= level
+    falls = top < level - NEAR and seen[0].slope <= 0 and seen[best].height <= level
     if is_maximum and falls:
         return Maximum(0.0, 0.0, level, [0.0] * 2, [0.0] * 3, True, 0, True)
-    beta, log_tau = best.beta, best.log_tau
+    beta, log_tau, u = seen[best].beta, seen[best].log_tau, modes[best]
     if isfinite(top):
-        beta, log_tau = _between(seen[low], seen[low + 1], part)
-    rounding = float(counts.rounding[0])
-    found = _climbed(counts, beta, exp(log_tau), rounding, rule)
-    return replace(found, zero=is_maximum and level >= found.log_likelihood - rounding)
+        beta, log_tau, part = _between(seen[low], seen[low + 1], part)
+        u = modes[low] + part * (modes[low + 1] - modes[low])
+    return _climbed(counts, beta, exp(log_tau), u, level if is_maximum else -inf, rule)
 
 
 # The scan -----------------------------------------------------------------------------------------
 
 
-def _profile(counts: Counts, rule: Rule) -> list[_Seen]:
+def _profile(counts: Counts, rule: Rule) -> tuple[list[_Seen], np.ndarray]:
+    """At each tau of the lattice; and the posterior modes there, (G, k)."""
     tau, _ = lattice_of(counts)
-    beta, terms = terms_near_profile(counts, tau, rule)
-    each = zip(tau.tolist(), beta[:, 0].tolist(), *terms[:, :, 0].tolist(), strict=True)
-    return [_seen(*at) for at in each]
+    beta, _, u = joint_modes(counts, tau[:, None])
+    x, y = (np.tile(values, tau.size) for values in (counts.x, counts.y))
+    place = (np.repeat(values, counts.x.size) for values in (beta, tau))
+    terms, u, _ = in_slabs(x, y, *place, rule, u.ravel(), exact=False)
+    sums = terms.reshape(6, tau.size, -1).sum(axis=2).tolist()
+    each = zip(tau.tolist(), beta[:, 0].tolist(), *sums, strict=True)
+    return [_seen(*at) for at in each], u.reshape(tau.size, -1)
 
 
 def _seen(tau, beta, height, g_b, g_t, h_bb, h_bt, h_tt) -> _Seen:
@@ -117,39 +121,49 @@ def _top(at: _Seen, to: _Seen) -> tuple[float, float]:
     return (cubic(f, at.height, to.height, s0, s1), f) if 0 < f < 1 else (-inf, 0.5)
 
 
-def _between(at: _Seen, to: _Seen, f: float) -> tuple[float, float]:
-    """beta and ln(tau) where the slope is zero, near f of the way."""
+def _between(at: _Seen, to: _Seen, f: float) -> tuple[float, float, float]:
+    """beta and ln(tau) where the slope is zero, near f of the way; and that f."""
     width = to.log_tau - at.log_tau
     with suppress(ZeroDivisionError):
         finer = root(f, at.slope, to.slope, at.bend * width, to.bend * width)
         f = finer if 0 <= finer <= 1 else f
     slopes = at.beta_slope * width, to.beta_slope * width
-    return cubic(f, at.beta, to.beta, *slopes), at.log_tau + f * width
+    return cubic(f, at.beta, to.beta, *slopes), at.log_tau + f * width, f
 
 
 # Newton's method ----------------------------------------------------------------------------------
 
 
-def _climbed(counts: Counts, beta: float, tau: float, rounding: float, rule: Rule) -> Maximum:
-    shorter, u = 1.0, None
-    at = evaluate(counts, np.array([beta]), np.array([tau]), rule)
+def _climbed(counts: Counts, beta, tau, u, level: float, rule: Rule) -> Maximum:
+    """`zero` where the log-likelihood does not rise above `level`.
+
+    It never ends where it begins, where the Hessian is not exact.
+    """
+    x, y, shorter, rounding = counts.x, counts.y, 1.0, float(counts.rounding[0])
+    (height, *slopes), u, u1 = _sums(x, y, beta, tau, u, rule, exact=False)
     for iteration in range(NEWTON_STEPS + 1):
-        height = float(at.log_likelihood[0])
-        gradient, hessian = at.gradient[:, 0].tolist(), at.hessian[:, 0].tolist()
-        step, length = _newton_step(*gradient, *hessian)
-        ended = length <= TOLERANCE + rounding
+        step, length = _newton_step(*slopes)
+        ended = iteration > 0 and length <= TOLERANCE + rounding
         if ended or iteration == NEWTON_STEPS:
             place = (beta + step[0], tau + step[1]) if ended else (beta, tau)
-            return Maximum(*place, height, gradient, hessian, ended, iteration, False)
+            zero = level >= height - rounding
+            return Maximum(*place, height, slopes[:2], slopes[2:], ended, iteration, zero)
         share = shorter * min(1.0, (2 + abs(tau)) / max(hypot(*step), TINY))
         b, t = share * step[0], share * step[1]
-        u = at.u + b * at.u1[0] + t * at.u1[1]
-        new = evaluate(counts, np.array([beta + b]), np.array([tau + t]), rule, u)
-        if new.log_likelihood[0] >= height - rounding or length <= UNSEEN:
-            beta, tau, at, shorter = beta + b, tau + t, new, 1.0
+        u_there = u + b * u1[0] + t * u1[1]
+        (new, *new_slopes), *moved = _sums(x, y, beta + b, tau + t, u_there, rule)
+        if new >= height - rounding or length <= UNSEEN:
+            beta, tau, shorter = beta + b, tau + t, 1.0
+            height, slopes, (u, u1) = new, new_slopes, moved
         else:
             shorter /= 2
     raise AssertionError("the last step ends the search")
+
+
+def _sums(x, y, beta: float, tau: float, u, rule: Rule, exact=True) -> tuple[list[float], ...]:
+    """The log-likelihood and its derivatives; the modes, and theirs."""
+    terms, u, u1 = study_terms(x, y, beta, tau, u, rule, exact)
+    return terms.sum(axis=1).tolist(), u, u1
 
 
 def _newton_step(g, h, h_bb, h_bt, h_tt) -> tuple[tuple[float, float], float]:
