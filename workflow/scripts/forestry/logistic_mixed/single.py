@@ -18,9 +18,9 @@ from forestry.logistic_mixed.scan import (
     STEEP,
     TINY,
     cubic,
+    cubic_slope,
     joint_modes,
     lattice_of,
-    root,
 )
 from forestry.logistic_mixed.search import (
     NEWTON_STEPS,
@@ -124,11 +124,24 @@ def _top(at: _Seen, to: _Seen) -> tuple[float, float]:
 def _between(at: _Seen, to: _Seen, f: float) -> tuple[float, float, float]:
     """beta and ln(tau) where the slope is zero, near f of the way; and that f."""
     width = to.log_tau - at.log_tau
+    bends = at.bend * width, to.bend * width
+    rise = (to.height - at.height) / width
     with suppress(ZeroDivisionError):
-        finer = root(f, at.slope, to.slope, at.bend * width, to.bend * width)
+        finer = _root(f, rise, at.slope, to.slope, *bends)
         f = finer if 0 <= finer <= 1 else f
     slopes = at.beta_slope * width, to.beta_slope * width
     return cubic(f, at.beta, to.beta, *slopes), at.log_tau + f * width, f
+
+
+def _root(f: float, rise: float, *ends: float) -> float:
+    """Towards a zero of the quartic through two slopes, with their bends and their mean."""
+    low, high, low_bend, high_bend = ends
+    extra = 30 * (rise - (low + high) / 2 - (low_bend - high_bend) / 12)
+    for _ in range(3):
+        g = 1 - f
+        value = cubic(f, *ends) + extra * (f * g) ** 2
+        f -= value / (cubic_slope(f, *ends) + 2 * extra * f * g * (g - f))
+    return f
 
 
 # Newton's method ----------------------------------------------------------------------------------
