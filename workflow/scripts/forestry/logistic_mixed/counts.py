@@ -64,6 +64,10 @@ class Counts:
         """Over the studies of each data set, each as often as it counts: (..., N) to (..., B)."""
         return np.add.reduceat(values * self.m, self.first, axis=-1)
 
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Each data set's value to its studies: (..., B) to (..., N), or (..., 1) for the only."""
+        return values if self.rows == 1 else values[..., self.row]
+
     @property
     def k(self) -> np.ndarray:
         """The number of studies, (B,)."""
@@ -132,12 +136,14 @@ def counts_of(events: ArrayLike, total: ArrayLike, multiplicity: ArrayLike | Non
 
 def _refuse_impossible(x: np.ndarray, n: np.ndarray) -> None:
     """A fault of the counts as a ValueError."""
+    possible = (x >= 0) & (x <= n) & (n >= 1) & (n < np.inf)
+    if (possible & (np.floor(x) == x) & (np.floor(n) == n)).all():
+        return
     if not (np.isfinite(x).all() and np.isfinite(n).all()):
         raise ValueError("events or total hold a number that is missing or not finite")
-    if (n < 1).any() or (x < 0).any() or (x > n).any():
+    if not possible.all():
         raise ValueError("events must lie between 0 and total, and total be 1 or more")
-    if (x != np.floor(x)).any() or (n != np.floor(n)).any():
-        raise ValueError("events or total hold a number that is not whole")
+    raise ValueError("events or total hold a number that is not whole")
 
 
 def several(events: ArrayLike, total: ArrayLike) -> Counts:

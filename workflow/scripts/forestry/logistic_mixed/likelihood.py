@@ -69,46 +69,57 @@ class Mode:
     d: np.ndarray
 
 
-def mode_of(x, y, beta, tau, u) -> Mode:
+def mode_of(x, y, beta, tau, u, exact: bool = True) -> Mode:
     """Solve tau r(beta + tau u) = u for u, from a first guess. Raises NotConverged.
 
     By Halley's method; should it take long, by Newton's. The logit then moves by at most 1 a
     step, within which w changes by at most a factor e, so that every step brings the solution
-    nearer, wherever it starts. A study whose step is so short that the next would be less than
-    rounding takes it and stays, so that it does not depend on the company it is in.
+    nearer, wherever it starts. A study that has arrived stays, so that it does not depend on
+    the company it is in: where its next step would be less than rounding or, not `exact`,
+    less than 1/30,000 of a posterior standard deviation.
     """
-    n, logit, far, odds_of = x + y, beta + tau * u, None, np.exp
+    n, tau2, logit, odds_of = x + y, tau * tau, beta + tau * u, np.exp
     if not np.abs(logit).max() < _WILD:
         wild = np.abs(tau * u) > _WILD + np.abs(beta)
         u = np.where(wild, mode_guess(x, y, beta, tau), u)
         logit, odds_of = beta + tau * u, _odds
+    away, enough, near = None, 1e-26 if exact else 1e-9, 1 / max(np.max(tau2), 1.0)
     for taken in range(_MODE_STEPS):
         odds = odds_of(logit)
         q = 1 / (1 + odds)
         p = odds * q
         r = x * q - y * p  # not x - n p, which cancels
         w = n * p * q
-        tau2_w = tau * tau * w
+        tau2_w = tau2 * w
         d = 1 + tau2_w
-        if far is not None and not far.any():
-            return Mode(u, odds, p, q, r, w, d)
         gradient = tau * r - u
         step = gradient / d
         size = gradient * step  # the square of the step, in posterior variances
-        if far is not None:
-            step *= far
-        if taken < _HALLEY_STEPS:
-            bend = 1 + (0.5 * tau) * step * tau2_w * (q - p) / d
-            step /= np.minimum(np.maximum(bend, 0.5), 2)
-            step /= np.maximum(1, np.abs(0.5 * tau * step))
-            beyond = size > 1e-10  # the error to come is its cube, by Halley's
+        away = size > enough if away is None else away & (size > enough)
+        if not away.any():
+            return Mode(u, odds, p, q, r, w, d)
+        by_halley = taken < _HALLEY_STEPS
+        if by_halley:
+            step /= _bend(step, tau, tau2_w * (q - p) / d, not size.max() < near)
         else:
             step /= np.maximum(1, np.abs(tau * step))
-            beyond = size > 1e-16
-        far = beyond if far is None else beyond & far
-        u = u + step
+        u = u + away * step
         logit = beta + tau * u
+        away &= size > (1e-10 if by_halley else 1e-16)  # then the error is its cube, or square
     raise NotConverged("the studies' posterior modes were not found")
+
+
+def _bend(step, tau, skew, held: bool) -> np.ndarray:
+    """What Newton's step is divided by, by Halley's method.
+
+    To be `held` is not to move a logit by more than 2; steps below 1 need it not.
+    """
+    half = 0.5 * tau * step
+    bend = 1 + half * skew
+    if not held:
+        return bend
+    bend = np.minimum(np.maximum(bend, 0.5), 2)
+    return bend * np.maximum(1, np.abs(half / bend))
 
 
 def mode_guess(x, y, beta, tau) -> np.ndarray:
@@ -199,8 +210,8 @@ def study_terms(
 
     Without the binomial coefficient. `beta` and `tau` are (N,) or numbers, `u` (N,) is a guess
     at the modes; these are returned, and their first derivatives (2, N). Not `exact`, the
-    Hessian leaves out what the second movement of the nodes adds: the little by which the
-    integral depends on where they are. Raises NotConverged.
+    modes are rough and the Hessian leaves out what the second movement of the nodes adds: the
+    little by which the integral depends on where they are. Raises NotConverged.
 
     A study's likelihood is s sum_j w_j exp(z_j^2/2 + h_j), h = x ln p + (n-x) ln(1-p) - v^2/2
     at the node v = u + s z, with p at the logit eta = beta + tau v. h is concave with its
@@ -208,7 +219,7 @@ def study_terms(
 
     All the derivatives are sums of moments over the nodes.
     """
-    mode = mode_of(x, y, beta, tau, u)
+    mode = mode_of(x, y, beta, tau, u, exact)
     at, u = _movement(mode, tau, exact), mode.u
     peak = x * np.log1p(1 / mode.odds) + y * np.log1p(mode.odds) + u * u / 2
     moments = _moments(x, x + y, tau, at.s, mode, rule)

@@ -146,26 +146,27 @@ def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def joint_modes(counts: Counts, t: np.ndarray) -> tuple[np.ndarray, ...]:
-    """beta and u near the mode of their joint density, given tau (G, 1).
+    """beta and u near the top of Laplace's approximation, given tau (G, 1).
 
     beta (G, B), the information on it, and u (G, N). From what they were, were the logits
     normal.
     """
-    x, y, row = counts.x, counts.y, counts.row
-    precision = 1 / (counts.logit_variance + t * t)
+    x, y, t2, half = counts.x, counts.y, t * t, 0.5 * t
+    precision = 1 / (counts.logit_variance + t2)
     beta = counts.sum(precision * counts.logit) / counts.sum(precision)
-    u = t * precision * (counts.logit - beta[:, row])
+    u = t * precision * (counts.logit - counts.spread(beta))
     for _ in range(_STEPS):
-        odds = np.exp(_held(beta[:, row] + t * u, 30))
+        odds = np.exp(_held(counts.spread(beta) + t * u, 30))
         q = 1 / (1 + odds)
         p = odds * q
         r, w = x * q - y * p, counts.n * p * q
-        d = 1 + t * t * w
-        gradient, tw = t * r - u, t * w
-        information = counts.sum(w / d)
-        fall = tw * (gradient + 0.5 * t * (q - p) / d) / d  # of ln(d) / 2 as well
+        d = 1 + t2 * w
+        share, gradient = w / d, t * r - u
+        information = counts.sum(share)
+        share *= t
+        fall = share * (gradient + half * (q - p) / d)  # of ln(d) / 2 as well
         step = _held(counts.sum(r - fall) / information, 1)
-        u += _held(t * (gradient - tw * step[:, row]) / d, 3) / t
+        u += _held(t * (gradient / d - share * counts.spread(step)), 3) / t
         beta += step
     return beta, information, u
 
