@@ -6,7 +6,7 @@ all, (N,) a column. Sums over the studies of each data set are (B,).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +21,24 @@ class NoFiniteMaximum(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Samples:
+    """Of k studies, (k,): how many `times` each counts in B data sets, (B, k)."""
+
+    x: np.ndarray
+    n: np.ndarray
+    times: np.ndarray
+
+    def take(self, kept: np.ndarray) -> Samples:
+        return Samples(self.x, self.n, self.times[kept])
+
+
+@dataclass(frozen=True, eq=False)
 class Counts:
     """Events, non-events, totals, multiplicities and the data set of N studies, (N,) each.
 
     `first` (B,) is where each data set starts; `row` counts them from 0. `shared` where the
-    data sets are likely to have many studies in common.
+    data sets are likely to have many studies in common; `drawn_from` where they are
+    samples of the same ones.
     """
 
     x: np.ndarray
@@ -35,6 +48,7 @@ class Counts:
     row: np.ndarray
     first: np.ndarray
     shared: bool = False
+    drawn_from: Samples | None = None
 
     @property
     def rows(self) -> int:
@@ -45,7 +59,8 @@ class Counts:
         studies = kept[self.row]
         lengths = np.diff(self.first, append=self.row.size)[kept]
         x, y, n, m = (values[studies] for values in (self.x, self.y, self.n, self.m))
-        return Counts(x, y, n, m, *_rows_of(lengths), self.shared)
+        drawn_from = self.drawn_from and self.drawn_from.take(kept)
+        return Counts(x, y, n, m, *_rows_of(lengths), self.shared, drawn_from)
 
     def blocks(self, size: int) -> list[Counts]:
         """The data sets in order, in parts of about `size` studies."""
@@ -124,14 +139,17 @@ def counts_of(events: ArrayLike, total: ArrayLike, multiplicity: ArrayLike | Non
     m = np.ones(()) if multiplicity is None else np.asarray(multiplicity, dtype=float)
     if not (np.isfinite(m).all() and (m >= 0).all()):
         raise ValueError("a multiplicity is missing, not finite or negative")
-    shared = x.ndim == n.ndim == 1 or (n.ndim == 1 and n.mean() <= _FEW)
+    same = x.ndim == n.ndim == 1
+    shared = same or (n.ndim == 1 and n.mean() <= _FEW)
+    studies = x, n
     x, n, m = np.atleast_2d(*np.broadcast_arrays(x, n, m))
+    drawn_from = Samples(*studies, m) if same else None
     counted = m > 0
     lengths = counted.sum(axis=1)
     if not lengths.all():
         raise ValueError("a data set has no studies")
     x, n, m = (values[counted] for values in (x, n, m))
-    return Counts(x, n - x, n, m, *_rows_of(lengths), shared)
+    return Counts(x, n - x, n, m, *_rows_of(lengths), shared, drawn_from)
 
 
 def _refuse_impossible(x: np.ndarray, n: np.ndarray) -> None:
@@ -181,6 +199,9 @@ class Common:
     se: np.ndarray
     log_likelihood: np.ndarray
     is_maximum: np.ndarray
+
+    def take(self, kept) -> Common:
+        return Common(*(getattr(self, f.name)[kept] for f in fields(Common)))
 
 
 def common_of(counts: Counts) -> Common:

@@ -25,21 +25,25 @@ NEAR = 0.1  # what heights that are read off may miss
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where to start, (B,). `zero` where tau = 0 is the maximum and no search is needed."""
+    """Where to start, (B,). `zero` where tau = 0 is the maximum and no search is needed.
+
+    `third` (4, B) are about the third derivatives (bbb, bbt, btt, ttt), where they are known.
+    """
 
     beta: np.ndarray
     tau: np.ndarray
     zero: np.ndarray
+    third: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class _Profile:
+class Profile:
     """The profile at G values of tau, (G, B) each; slopes and bends are per ln(tau)."""
 
     log_tau: np.ndarray
     height: np.ndarray
     slope: np.ndarray
-    bend: np.ndarray
+    bend: np.ndarray | None
     beta: np.ndarray
     beta_slope: np.ndarray
 
@@ -53,7 +57,12 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     """
     tau, first = lattice_of(counts)
     seen = _shared_profile(counts, tau, rule) if counts.shared else _own_profile(counts, tau, rule)
-    rows = np.arange(counts.rows)
+    return start_from(seen, first, common)
+
+
+def start_from(seen: Profile, first: np.ndarray, common: Common) -> Start:
+    """As `start_of`, of a profile that concerns each data set from the tau `first` (B,) on."""
+    tau, rows = np.exp(seen.log_tau), np.arange(first.size)
     before = np.arange(tau.size)[:, None] < first
     best = np.where(before, -np.inf, seen.height).argmax(axis=0)
     height, part = tops(seen.log_tau, seen.height, seen.slope, ~before[:-1])
@@ -64,7 +73,7 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     start = np.where(found, (beta, log_tau), (seen.beta[best, rows], seen.log_tau[best]))
     zero = (top < common.log_likelihood - NEAR) & (seen.slope[first, rows] <= 0)
     zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
-    return Start(start[0], np.exp(start[1]), zero)
+    return Start(start[0], np.exp(start[1]), zero, np.full((4, rows.size), np.nan))
 
 
 def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +86,7 @@ def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, n
 # The profile over beta --------------------------------------------------------------------------
 
 
-def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
+def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> Profile:
     """By the parabola in beta at one point of each data set's own."""
     beta, terms = terms_near_profile(counts, tau, rule)
     height, g_b, g_t, h_bb, h_bt, h_tt = terms
@@ -104,7 +113,12 @@ def terms_near_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> tuple[np.
     return beta, terms.reshape(6, *beta.shape)
 
 
-def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
+def near_profile(counts: Counts, tau: np.ndarray) -> np.ndarray:
+    """A beta near the best one at each tau, (G, B)."""
+    return _in_parts(counts, tau)[0]
+
+
+def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> Profile:
     """By the cubic in beta through two neighbours on a lattice.
 
     Its step is a power of two that is at most a standard error.
@@ -129,13 +143,13 @@ def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> _Profile:
     )
 
 
-def _profile(tau, beta, height, slope, hessian) -> _Profile:
+def _profile(tau, beta, height, slope, hessian) -> Profile:
     """From the gradient and Hessian in tau itself."""
     h_bb, h_bt, h_tt = hessian
     t, drift = tau[:, None], np.clip(-h_bt / h_bb, -STEEP, STEEP)
     slope = t * slope
     bend = t * t * (h_tt + h_bt * drift) + slope
-    return _Profile(np.log(tau), height, slope, bend, beta, t * drift)
+    return Profile(np.log(tau), height, slope, bend, beta, t * drift)
 
 
 def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -221,25 +235,32 @@ def tops(log_tau, height, slope, allowed) -> tuple[np.ndarray, np.ndarray]:
     Their height, -inf where there is none, and where they are between one tau and the next.
     """
     width = np.diff(log_tau)[:, None]
-    s0, s1 = slope[:-1] * width, slope[1:] * width
-    bend = 3 * np.diff(height, axis=0) - s0 - s1
+    top, f, inside = top_between(height[:-1], height[1:], slope[:-1] * width, slope[1:] * width)
+    return np.where(allowed & inside, top, -np.inf), f
+
+
+def top_between(low, high, s0, s1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The top of the cubic through two heights with slopes: how high, how far, and whether."""
+    bend = 3 * (high - low) - s0 - s1
     square = bend * bend - s0 * s1
     root = np.sqrt(np.maximum(square, 0))
     below = s0 - s1 + 2 * root
     f = 1 - (root - s1 - bend) / np.where(below == 0, 1, below)
-    inside = allowed & (square > 0) & (f > 0) & (f < 1)
-    return np.where(inside, cubic(f, height[:-1], height[1:], s0, s1), -np.inf), f
+    inside = (square > 0) & (f > 0) & (f < 1)
+    return cubic(f, low, high, s0, s1), f, inside
 
 
-def _refined(seen: _Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
+def _refined(seen: Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
     """beta and ln(tau) where the cubic through two slopes and their bends is zero, near f."""
     at0, at1 = (low, rows), (low + 1, rows)
     width = seen.log_tau[low + 1] - seen.log_tau[low]
+    slopes = seen.beta_slope[at0] * width, seen.beta_slope[at1] * width
+    if seen.bend is None:
+        return cubic(f, seen.beta[at0], seen.beta[at1], *slopes), seen.log_tau[low] + f * width
     ends = seen.slope[at0], seen.slope[at1], seen.bend[at0] * width, seen.bend[at1] * width
     with np.errstate(divide="ignore", invalid="ignore"):
         finer = root(f, *ends)
     f = np.where((finer >= 0) & (finer <= 1), finer, f)
-    slopes = seen.beta_slope[at0] * width, seen.beta_slope[at1] * width
     return cubic(f, seen.beta[at0], seen.beta[at1], *slopes), seen.log_tau[low] + f * width
 
 

@@ -6,13 +6,14 @@ not depend, to the last bit, on those beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
+from forestry.logistic_mixed.landscape import start_in_landscape
 from forestry.logistic_mixed.likelihood import Point, Rule, evaluate
-from forestry.logistic_mixed.scan import start_of
+from forestry.logistic_mixed.scan import Start, start_of
 
 NEWTON_STEPS = 200
 TINY = 1e-300
@@ -22,6 +23,9 @@ TINY = 1e-300
 TOLERANCE = 1e-9
 # Below this many standard errors a step is taken unseen: what it gains is less than rounding.
 UNSEEN = 1e-4
+# So short a first step is the last where the third derivatives are known: its error is its
+# square, and the Hessian is taken along.
+SURE = 3e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,10 @@ class Best:
 def maximise(counts: Counts, common: Common, rule: Rule) -> Best:
     """The highest maximum that the scan leads to; `counts` have a finite one."""
     rows = counts.rows
-    start = start_of(counts, common, rule)
+    if counts.drawn_from:
+        start = start_in_landscape(counts, common, rule.z.size)
+    else:
+        start = start_of(counts, common, rule)
     best = Best(
         *(np.zeros(rows) for _ in range(3)),
         np.zeros((2, rows)),
@@ -55,23 +62,28 @@ def maximise(counts: Counts, common: Common, rule: Rule) -> Best:
     rounding, active = counts.rounding, np.flatnonzero(~start.zero)
     if active.size < rows:
         counts = counts.take(~start.zero)
-    _climb(best, active, counts, start.beta[active], start.tau[active], rule)
+    _climb(best, active, counts, start, rule)
     higher = common.log_likelihood >= best.log_likelihood - rounding
     best.zero[active] = (common.is_maximum & higher)[active]
     return best
 
 
-def _climb(best: Best, active, counts: Counts, beta, tau, rule: Rule) -> None:
+def _climb(best: Best, active, counts: Counts, start: Start, rule: Rule) -> None:
     """Newton's method; where it ends is written into the rows `active` of `best`.
 
     The log-likelihood is even in tau, so that the search runs over all tau, negative ones
     included, and tau = 0 is a stationary point like any other.
     """
     shorter, rounding = np.ones(active.size), counts.rounding
+    beta, tau, third = start.beta[active], start.tau[active], start.third[:, active]
     at = evaluate(counts, beta, tau, rule)
     for iteration in range(NEWTON_STEPS + 1):
         step, length = _newton_step(at)
         ended = length <= TOLERANCE + rounding
+        if iteration == 0:
+            sure = (length <= SURE) & ~np.isnan(third[0])
+            ended |= sure
+            at = replace(at, hessian=at.hessian + np.where(sure, moved(third, step), 0))
         if iteration == NEWTON_STEPS or ended.any():
             stop = ended if iteration < NEWTON_STEPS else np.ones_like(ended)
             _record(best, active, stop, ended, iteration, (beta, tau) + ended * step, at)
@@ -98,6 +110,11 @@ def _climb(best: Best, active, counts: Counts, beta, tau, rule: Rule) -> None:
             beta = np.where(accepted, new_beta, beta)
             tau = np.where(accepted, new_tau, tau)
             at = _merged(accepted, accepted[counts.row], new, at)
+
+
+def moved(third, step) -> np.ndarray:
+    """What a step (2, B) adds to the Hessian (3, B)."""
+    return third[:3] * step[0] + third[1:] * step[1]
 
 
 def _record(best: Best, active, stop, ended, iteration, place, at: Point) -> None:

@@ -1,0 +1,208 @@
+"""The likelihood of samples that are drawn from the same studies, from tables of these.
+
+A sample counts each of k studies some times, so that its log-likelihood, and all that is
+linear in it, is a sum over the studies of what is tabled once: values and derivatives on a
+lattice of beta and tau, from which its hills are seen, and polynomials about the maximum of
+the studies themselves, on which the sample's own is found. Tables depend on the studies
+alone. What they do not tell of a sample is found as if there were none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+
+from forestry.logistic_mixed.counts import Common, Counts, common_of, counts_of
+from forestry.logistic_mixed.exact_sums import are_summable, summable
+from forestry.logistic_mixed.likelihood import in_slabs, rule_of
+from forestry.logistic_mixed.patches import Patches, Region, Studies, tops_near
+from forestry.logistic_mixed.scan import (
+    STEEP,
+    TINY,
+    Profile,
+    Start,
+    cubic,
+    lattice_of,
+    near_profile,
+    start_from,
+    start_of,
+    top_between,
+)
+
+_POINTS = 24  # of the lattice in beta, at each tau
+_REACH = 6.0  # standard deviations of beta among samples, either way
+_LEAST = 0.3  # of its standard error, that a standard deviation is at least
+_FARTHEST = 4.0  # from the middle, in logits
+_MISSED = 0.02  # by a cubic whose fourth derivative is as large as its second
+_LOW = 1.0  # below the highest: far too low
+_BELOW, _ABOVE = 8.0, 5.0  # standard deviations of the samples' maxima
+_DEEPEST, _HIGHEST = 2.1, 1.1  # from ln(tau) of the studies' own maximum
+_AT_ONCE = 512  # samples
+
+
+@dataclass(frozen=True, eq=False)
+class _Lattice:
+    """At each of G values of tau, `beta` (G,) and the next ones, `step` (G,) apart.
+
+    `terms` (k, 4 G P) are each study's log-likelihood, its slopes in beta and in tau, and the
+    mixed second derivative, at P values of beta.
+    """
+
+    tau: np.ndarray
+    beta: np.ndarray
+    step: np.ndarray
+    terms: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The profiles of B samples; where (G, B) they are `clear`, where `low`, else unknown."""
+
+    profile: Profile
+    clear: np.ndarray
+    low: np.ndarray
+
+
+def start_in_landscape(counts: Counts, common: Common, nodes: int) -> Start:
+    """As `scan.start_of`, in data sets that are samples of the same studies."""
+    drawn = counts.drawn_from
+    studies = Studies(tuple(drawn.x.tolist()), tuple(drawn.n.tolist()), nodes)
+    lattice, patches = _landscape_of(studies)
+    rows = np.arange(counts.rows)
+    parts = np.split(rows, rows[_AT_ONCE::_AT_ONCE])
+    found = [_starts(lattice, patches, drawn.times[part], common.take(part)) for part in parts]
+    starts, known = zip(*found, strict=True)
+    columns = [
+        np.concatenate([getattr(start, f.name) for start in starts], axis=-1) for f in fields(Start)
+    ]
+    unknown = ~np.concatenate(known)
+    if unknown.any():
+        rest = start_of(counts.take(unknown), common.take(unknown), rule_of(nodes))
+        for f, column in zip(fields(Start), columns, strict=True):
+            column[..., unknown] = getattr(rest, f.name)
+    return Start(*columns)
+
+
+# Tables of the studies --------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _landscape_of(studies: Studies) -> tuple[_Lattice, Patches | None]:
+    """Of studies whose likelihood has a finite maximum."""
+    counts = counts_of(studies.events, studies.total)
+    tau, _ = lattice_of(counts)
+    middle = near_profile(counts, tau)
+    first, step = _reach(middle[:, 0], _terms(counts, middle, tau, studies.nodes)[:, :, 0])
+    beta = first[:, None] + step[:, None] * np.arange(_POINTS)
+    terms = _terms(counts, beta, tau, studies.nodes)[[0, 1, 2, 4]]
+    table = summable(terms.reshape(-1, counts.x.size).T)
+    lattice = _Lattice(tau, first, step, table)
+    region = _region_of(lattice, counts, studies.nodes)
+    return lattice, region and Patches(studies, region)
+
+
+def _terms(counts: Counts, beta: np.ndarray, tau: np.ndarray, nodes: int) -> np.ndarray:
+    """The studies' log-likelihoods and derivatives at beta (G, P), tau (G,): (6, G, P, k)."""
+    x, y, b, t = np.broadcast_arrays(counts.x, counts.y, beta[..., None], tau[:, None, None])
+    terms, _, _ = in_slabs(*(a.ravel() for a in (x, y, b, t)), rule_of(nodes))
+    return terms.reshape(6, *x.shape)
+
+
+def _reach(middle: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lattice's first beta and its step, (G,), such that it holds the samples' profiles.
+
+    By the sandwich estimate of beta's variance among samples of all studies, and of all but
+    any one, which may outweigh the others. `terms` (6, G, k) are at `middle` (G,), which is
+    near the profile.
+    """
+    slope, information = terms[1], -terms[3]
+    k = slope.shape[1]
+    kept = (np.eye(k + 1, k) == 0).T
+    left = np.maximum(information @ kept, 1e-3 * information.sum(axis=1, keepdims=True))
+    shift = np.clip(slope @ kept / left, -_FARTHEST, _FARTHEST)
+    spread = np.maximum(np.sqrt(slope**2 @ kept) / left, _LEAST / np.sqrt(left))
+    spread = _REACH * np.minimum(spread, _FARTHEST / _REACH)
+    low, high = (shift - spread).min(axis=1), (shift + spread).max(axis=1)
+    return middle + low, (high - low) / (_POINTS - 1)
+
+
+def _region_of(lattice: _Lattice, counts: Counts, nodes: int) -> Region | None:
+    """Where samples have their maxima, by the sandwich estimate of how these vary.
+
+    None where the studies' own maximum is at tau = 0, or not seen.
+    """
+    start, known = _starts(lattice, None, np.ones((1, counts.x.size)), common_of(counts))
+    if start.zero[0] or not known[0]:
+        return None
+    beta, tau = float(start.beta[0]), float(start.tau[0])
+    terms = _terms(counts, np.full((1, 1), beta), np.full(1, tau), nodes)[:, 0, 0]
+    _, g_b, g_t, h_bb, h_bt, h_tt = terms
+    h_bb, h_bs, h_ss = h_bb.sum(), tau * h_bt.sum(), tau * (tau * h_tt + g_t).sum()
+    if not (h_bb < 0 and h_bb * h_ss > h_bs**2):
+        return None
+    moved = np.linalg.solve([[h_bb, h_bs], [h_bs, h_ss]], [g_b, tau * g_t])
+    by_beta, by_tau = np.sqrt((moved**2).sum(axis=1)).tolist()
+    return Region(
+        beta=beta,
+        reach=min(_ABOVE * by_beta, _FARTHEST),
+        low=float(np.log(tau)) - min(_BELOW * by_tau, _DEEPEST),
+        high=float(np.log(tau)) + min(_ABOVE * by_tau, _HIGHEST),
+        variance=float(1 / (1 / counts.logit_variance).mean()),
+    )
+
+
+# Samples --------------------------------------------------------------------------------------
+
+
+def _starts(
+    lattice: _Lattice, patches: Patches | None, times: np.ndarray, common: Common
+) -> tuple[Start, np.ndarray]:
+    """Where to start in samples `times` (B, k), and in which of them the tables tell it."""
+    seen = _seen(lattice, times)
+    known = are_summable(times) & seen.clear.any(axis=0) & (seen.clear | seen.low).all(axis=0)
+    start = start_from(seen.profile, np.zeros(known.size, dtype=int), common)
+    start.zero[:] &= seen.clear[0]
+    climbing = np.flatnonzero(known & ~start.zero)
+    if patches is None or not climbing.size:
+        return start, known
+    beta, log_tau = start.beta[climbing], np.log(start.tau[climbing])
+    tops = tops_near(patches, times[climbing], beta, log_tau)
+    start.beta[climbing], start.tau[climbing] = tops.beta, np.exp(tops.log_tau)
+    start.third[:, climbing] = tops.third
+    return start, known
+
+
+def _seen(lattice: _Lattice, times: np.ndarray) -> _Seen:
+    """Of samples `times` (B, k), by cubics in beta.
+
+    The log-likelihood is concave in beta, and so nowhere above where its tangents meet.
+    """
+    taus, rows = lattice.tau.size, times.shape[0]
+    at_points = (times @ lattice.terms).reshape(rows, 4, taus, _POINTS)
+    left = (at_points[:, 1] > 0).sum(axis=-1).T - 1  # of the top, the last point
+    inside = (left >= 0) & (left < _POINTS - 1)
+    left = np.clip(left, 0, _POINTS - 2)
+    first = (4 * taus * np.arange(rows) + np.arange(taus)[:, None]) * _POINTS + left
+    first = first + (taus * _POINTS * np.arange(4))[:, None, None]
+    (h0, g0, t0, m0), (h1, g1, t1, m1) = at_points.ravel().take((first, first + 1))
+    width, t = lattice.step[:, None], lattice.tau[:, None]
+    bend = np.maximum(g0 - g1, TINY)
+    height, f, found = top_between(h0, h1, g0 * width, g1 * width)
+    found &= inside
+    f = np.where(found, f, 0.5)
+    height = np.where(found, height, np.maximum(h0, h1))
+    meeting = h0 + g0 * (h1 - h0 - g1 * width) / bend
+    clear = found & (width**3 * bend <= 384 * _MISSED)
+    low = inside & (meeting < np.where(clear, height, -np.inf).max(axis=0) - _LOW)
+    drift = np.clip((m0 + f * (m1 - m0)) * width / bend, -STEEP, STEEP)
+    profile = Profile(
+        log_tau=np.log(lattice.tau),
+        height=height,
+        slope=t * cubic(f, t0, t1, m0 * width, m1 * width),
+        bend=None,
+        beta=lattice.beta[:, None] + width * (left + f),
+        beta_slope=t * drift,
+    )
+    return _Seen(profile, clear, low)
