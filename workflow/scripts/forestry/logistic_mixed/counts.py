@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, xlogy
 
-_FEW = 200  # participants: among samples of so small studies, the same counts come up often
-
 
 class NoFiniteMaximum(ValueError):
     """The likelihood has no maximum at finite beta and tau."""
@@ -36,9 +34,8 @@ class Samples:
 class Counts:
     """Events, non-events, totals, multiplicities and the data set of N studies, (N,) each.
 
-    `first` (B,) is where each data set starts; `row` counts them from 0. `shared` where the
-    data sets are likely to have many studies in common; `drawn_from` where they are
-    samples of the same ones.
+    `first` (B,) is where each data set starts; `row` counts them from 0. `drawn_from` where the
+    data sets are samples of the same studies.
     """
 
     x: np.ndarray
@@ -47,7 +44,6 @@ class Counts:
     m: np.ndarray
     row: np.ndarray
     first: np.ndarray
-    shared: bool = False
     drawn_from: Samples | None = None
 
     @property
@@ -60,7 +56,7 @@ class Counts:
         lengths = np.diff(self.first, append=self.row.size)[kept]
         x, y, n, m = (values[studies] for values in (self.x, self.y, self.n, self.m))
         drawn_from = self.drawn_from and self.drawn_from.take(kept)
-        return Counts(x, y, n, m, *_rows_of(lengths), self.shared, drawn_from)
+        return Counts(x, y, n, m, *_rows_of(lengths), drawn_from)
 
     def blocks(self, size: int) -> list[Counts]:
         """The data sets in order, in parts of about `size` studies."""
@@ -139,17 +135,15 @@ def counts_of(events: ArrayLike, total: ArrayLike, multiplicity: ArrayLike | Non
     m = np.ones(()) if multiplicity is None else np.asarray(multiplicity, dtype=float)
     if not (np.isfinite(m).all() and (m >= 0).all()):
         raise ValueError("a multiplicity is missing, not finite or negative")
-    same = x.ndim == n.ndim == 1
-    shared = same or (n.ndim == 1 and n.mean() <= _FEW)
-    studies = x, n
+    studies = (x, n) if x.ndim == n.ndim == 1 else None
     x, n, m = np.atleast_2d(*np.broadcast_arrays(x, n, m))
-    drawn_from = Samples(*studies, m) if same else None
+    drawn_from = studies and Samples(*studies, m)
     counted = m > 0
     lengths = counted.sum(axis=1)
     if not lengths.all():
         raise ValueError("a data set has no studies")
     x, n, m = (values[counted] for values in (x, n, m))
-    return Counts(x, n - x, n, m, *_rows_of(lengths), shared, drawn_from)
+    return Counts(x, n - x, n, m, *_rows_of(lengths), drawn_from)
 
 
 def _refuse_impossible(x: np.ndarray, n: np.ndarray) -> None:

@@ -4,7 +4,7 @@ A sample counts each of k studies some times, so that its log-likelihood, and al
 linear in it, is a sum over the studies of what is tabled once: values and derivatives on a
 lattice of beta and tau, from which its hills are seen, and polynomials about the maximum of
 the studies themselves, on which the sample's own is found. Tables depend on the studies
-alone. What they do not tell of a sample is found as if there were none.
+alone. Of what they do not tell, `laplace` does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts, common_of, counts_of
 from forestry.logistic_mixed.exact_sums import are_summable, summable
+from forestry.logistic_mixed.laplace import start_by_laplace
 from forestry.logistic_mixed.likelihood import in_slabs, rule_of
 from forestry.logistic_mixed.patches import Patches, Region, Studies, tops_near
 from forestry.logistic_mixed.scan import (
@@ -27,7 +28,6 @@ from forestry.logistic_mixed.scan import (
     lattice_of,
     near_profile,
     start_from,
-    start_of,
     top_between,
 )
 
@@ -39,15 +39,16 @@ _MISSED = 0.02  # by a cubic whose fourth derivative is as large as its second
 _LOW = 1.0  # below the highest: far too low
 _BELOW, _ABOVE = 8.0, 5.0  # standard deviations of the samples' maxima
 _DEEPEST, _HIGHEST = 2.1, 1.1  # from ln(tau) of the studies' own maximum
-_AT_ONCE = 512  # samples
+_SURE = 3e-8  # a first step so short is the last; third derivatives are known to 0.1 %
+_AT_ONCE = 2**18  # products in one of matrices: of more, libraries make several threads
 
 
 @dataclass(frozen=True, eq=False)
 class _Lattice:
     """At each of G values of tau, `beta` (G,) and the next ones, `step` (G,) apart.
 
-    `terms` (k, 4 G P) are each study's log-likelihood, its slopes in beta and in tau, and the
-    mixed second derivative, at P values of beta.
+    `terms` (4, G, k, P) are each study's log-likelihood, its slopes in beta and in tau, and
+    the mixed second derivative, at P values of beta.
     """
 
     tau: np.ndarray
@@ -66,12 +67,13 @@ class _Seen:
 
 
 def start_in_landscape(counts: Counts, common: Common, nodes: int) -> Start:
-    """As `scan.start_of`, in data sets that are samples of the same studies."""
+    """As `laplace.start_by_laplace`, in data sets that are samples of the same studies."""
     drawn = counts.drawn_from
     studies = Studies(tuple(drawn.x.tolist()), tuple(drawn.n.tolist()), nodes)
     lattice, patches = _landscape_of(studies)
     rows = np.arange(counts.rows)
-    parts = np.split(rows, rows[_AT_ONCE::_AT_ONCE])
+    size = max(1, _AT_ONCE // (_POINTS * drawn.x.size))
+    parts = np.split(rows, rows[size::size])
     found = [_starts(lattice, patches, drawn.times[part], common.take(part)) for part in parts]
     starts, known = zip(*found, strict=True)
     columns = [
@@ -79,7 +81,7 @@ def start_in_landscape(counts: Counts, common: Common, nodes: int) -> Start:
     ]
     unknown = ~np.concatenate(known)
     if unknown.any():
-        rest = start_of(counts.take(unknown), common.take(unknown), rule_of(nodes))
+        rest = start_by_laplace(counts.take(unknown), common.take(unknown), rule_of(nodes))
         for f, column in zip(fields(Start), columns, strict=True):
             column[..., unknown] = getattr(rest, f.name)
     return Start(*columns)
@@ -97,8 +99,7 @@ def _landscape_of(studies: Studies) -> tuple[_Lattice, Patches | None]:
     first, step = _reach(middle[:, 0], _terms(counts, middle, tau, studies.nodes)[:, :, 0])
     beta = first[:, None] + step[:, None] * np.arange(_POINTS)
     terms = _terms(counts, beta, tau, studies.nodes)[[0, 1, 2, 4]]
-    table = summable(terms.reshape(-1, counts.x.size).T)
-    lattice = _Lattice(tau, first, step, table)
+    lattice = _Lattice(tau, first, step, summable(terms.swapaxes(2, 3)))
     region = _region_of(lattice, counts, studies.nodes)
     return lattice, region and Patches(studies, region)
 
@@ -119,10 +120,11 @@ def _reach(middle: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """
     slope, information = terms[1], -terms[3]
     k = slope.shape[1]
-    kept = (np.eye(k + 1, k) == 0).T
-    left = np.maximum(information @ kept, 1e-3 * information.sum(axis=1, keepdims=True))
-    shift = np.clip(slope @ kept / left, -_FARTHEST, _FARTHEST)
-    spread = np.maximum(np.sqrt(slope**2 @ kept) / left, _LEAST / np.sqrt(left))
+    kept = (np.eye(k + 1, k) == 0).astype(float)
+    kept = np.einsum("mk,agk->agm", kept, np.array((information, slope, slope**2)))
+    left = np.maximum(kept[0], 1e-3 * information.sum(axis=1, keepdims=True))
+    shift = np.clip(kept[1] / left, -_FARTHEST, _FARTHEST)
+    spread = np.maximum(np.sqrt(kept[2]) / left, _LEAST / np.sqrt(left))
     spread = _REACH * np.minimum(spread, _FARTHEST / _REACH)
     low, high = (shift - spread).min(axis=1), (shift + spread).max(axis=1)
     return middle + low, (high - low) / (_POINTS - 1)
@@ -140,9 +142,10 @@ def _region_of(lattice: _Lattice, counts: Counts, nodes: int) -> Region | None:
     terms = _terms(counts, np.full((1, 1), beta), np.full(1, tau), nodes)[:, 0, 0]
     _, g_b, g_t, h_bb, h_bt, h_tt = terms
     h_bb, h_bs, h_ss = h_bb.sum(), tau * h_bt.sum(), tau * (tau * h_tt + g_t).sum()
-    if not (h_bb < 0 and h_bb * h_ss > h_bs**2):
+    determinant = h_bb * h_ss - h_bs**2
+    if not (h_bb < 0 and determinant > 0):
         return None
-    moved = np.linalg.solve([[h_bb, h_bs], [h_bs, h_ss]], [g_b, tau * g_t])
+    moved = np.array((h_ss * g_b - h_bs * tau * g_t, h_bb * tau * g_t - h_bs * g_b)) / determinant
     by_beta, by_tau = np.sqrt((moved**2).sum(axis=1)).tolist()
     return Region(
         beta=beta,
@@ -171,6 +174,7 @@ def _starts(
     tops = tops_near(patches, times[climbing], beta, log_tau)
     start.beta[climbing], start.tau[climbing] = tops.beta, np.exp(tops.log_tau)
     start.third[:, climbing] = tops.third
+    start.sure[climbing] = np.where(np.isnan(tops.third[0]), 0, _SURE)
     return start, known
 
 
@@ -179,13 +183,11 @@ def _seen(lattice: _Lattice, times: np.ndarray) -> _Seen:
 
     The log-likelihood is concave in beta, and so nowhere above where its tangents meet.
     """
-    taus, rows = lattice.tau.size, times.shape[0]
-    at_points = (times @ lattice.terms).reshape(rows, 4, taus, _POINTS)
-    left = (at_points[:, 1] > 0).sum(axis=-1).T - 1  # of the top, the last point
+    at_points = times @ lattice.terms  # (4, G, B, P)
+    left = (at_points[1] > 0).sum(axis=-1) - 1  # of the top, the last point
     inside = (left >= 0) & (left < _POINTS - 1)
     left = np.clip(left, 0, _POINTS - 2)
-    first = (4 * taus * np.arange(rows) + np.arange(taus)[:, None]) * _POINTS + left
-    first = first + (taus * _POINTS * np.arange(4))[:, None, None]
+    first = left + _POINTS * np.arange(4 * left.size).reshape(4, *left.shape)
     (h0, g0, t0, m0), (h1, g1, t1, m1) = at_points.ravel().take((first, first + 1))
     width, t = lattice.step[:, None], lattice.tau[:, None]
     bend = np.maximum(g0 - g1, TINY)

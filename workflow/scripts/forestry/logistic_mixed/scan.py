@@ -1,8 +1,7 @@
 """The likelihood seen from afar: where Newton's method is to start.
 
-At each tau of a lattice the height of the profile over beta is read off one point near it, or
-two, by the derivatives there. Two points lie on a lattice of beta as well, so that data sets
-made of the same studies, as bootstrap samples are, share what is evaluated.
+At each tau of a lattice the height of the profile over beta is read off one point near it, by
+the derivatives there. Where `landscape` and `laplace` know of a start, this is not needed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
-from forestry.logistic_mixed.likelihood import Rule, evaluate, in_slabs
+from forestry.logistic_mixed.likelihood import Rule, evaluate
 
 _LARGEST = 8.0  # far above what proportions vary by, on the logit scale
 _RATIO = 2.0  # of each tau to the next
@@ -27,13 +26,15 @@ NEAR = 0.1  # what heights that are read off may miss
 class Start:
     """Where to start, (B,). `zero` where tau = 0 is the maximum and no search is needed.
 
-    `third` (4, B) are about the third derivatives (bbb, bbt, btt, ttt), where they are known.
+    `third` (4, B) are about the third derivatives (bbb, bbt, btt, ttt), or NaN: good enough for
+    the Hessian after a step of Newton's method of up to `sure` standard errors.
     """
 
     beta: np.ndarray
     tau: np.ndarray
     zero: np.ndarray
     third: np.ndarray
+    sure: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,7 @@ def start_of(counts: Counts, common: Common, rule: Rule) -> Start:
     the first tau on, and no top comes near.
     """
     tau, first = lattice_of(counts)
-    seen = _shared_profile(counts, tau, rule) if counts.shared else _own_profile(counts, tau, rule)
-    return start_from(seen, first, common)
+    return start_from(_profile_of(counts, tau, rule), first, common)
 
 
 def start_from(seen: Profile, first: np.ndarray, common: Common) -> Start:
@@ -68,12 +68,13 @@ def start_from(seen: Profile, first: np.ndarray, common: Common) -> Start:
     height, part = tops(seen.log_tau, seen.height, seen.slope, ~before[:-1])
     low = height.argmax(axis=0)
     top = height[low, rows]
-    beta, log_tau = _refined(seen, low, part[low, rows], rows)
+    beta, log_tau = refined(seen, low, part[low, rows], rows)
     found = np.isfinite(top)
     start = np.where(found, (beta, log_tau), (seen.beta[best, rows], seen.log_tau[best]))
     zero = (top < common.log_likelihood - NEAR) & (seen.slope[first, rows] <= 0)
     zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
-    return Start(start[0], np.exp(start[1]), zero, np.full((4, rows.size), np.nan))
+    unknown = np.full((4, rows.size), np.nan)
+    return Start(start[0], np.exp(start[1]), zero, unknown, np.zeros(rows.size))
 
 
 def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, np.ndarray]:
@@ -86,18 +87,21 @@ def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, n
 # The profile over beta --------------------------------------------------------------------------
 
 
-def _own_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> Profile:
-    """By the parabola in beta at one point of each data set's own."""
+def _profile_of(counts: Counts, tau: np.ndarray, rule: Rule) -> Profile:
+    """By the parabola in beta at one point of each data set."""
     beta, terms = terms_near_profile(counts, tau, rule)
     height, g_b, g_t, h_bb, h_bt, h_tt = terms
     curvature = np.minimum(h_bb, -TINY)
     step = np.clip(-g_b / curvature, -1, 1)
-    return _profile(
-        tau,
-        beta + step,
-        height + step * (g_b + step * h_bb / 2),
-        g_t + step * h_bt,
-        (curvature, h_bt, h_tt),
+    t, drift = tau[:, None], np.clip(-h_bt / curvature, -STEEP, STEEP)
+    slope = t * (g_t + step * h_bt)
+    return Profile(
+        log_tau=np.log(tau),
+        height=height + step * (g_b + step * h_bb / 2),
+        slope=slope,
+        bend=t * t * (h_tt + h_bt * drift) + slope,
+        beta=beta + step,
+        beta_slope=t * drift,
     )
 
 
@@ -116,40 +120,6 @@ def terms_near_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> tuple[np.
 def near_profile(counts: Counts, tau: np.ndarray) -> np.ndarray:
     """A beta near the best one at each tau, (G, B)."""
     return _in_parts(counts, tau)[0]
-
-
-def _shared_profile(counts: Counts, tau: np.ndarray, rule: Rule) -> Profile:
-    """By the cubic in beta through two neighbours on a lattice.
-
-    Its step is a power of two that is at most a standard error.
-    """
-    near, information, _ = _in_parts(counts, tau)
-    unit = 2.0 ** np.floor(-np.log2(information) / 2)
-    below = np.floor(near / unit) * unit
-    beta, shared = np.array((below, below + unit)), _shared_of(counts)
-    found = [_together(counts, shared, beta[:, i], t, rule) for i, t in enumerate(tau)]
-    height, g_b, g_t, h_bb, h_bt, h_tt = np.stack(found, axis=2)
-    h_bb, h_bt = h_bb * unit, h_bt * unit
-    with np.errstate(divide="ignore", invalid="ignore"):
-        f = root(g_b[0] / (g_b[0] - g_b[1]), *g_b, *h_bb)
-    f = np.clip(np.where(np.isfinite(f), f, 0.5), -1, 2)
-    curvature = np.minimum(cubic_slope(f, *g_b, *h_bb) / unit, -TINY)
-    return _profile(
-        tau,
-        below + f * unit,
-        cubic(f, *height, *(g_b * unit)),
-        cubic(f, *g_t, *h_bt),
-        (curvature, cubic_slope(f, *g_t, *h_bt) / unit, h_tt[0] + f * (h_tt[1] - h_tt[0])),
-    )
-
-
-def _profile(tau, beta, height, slope, hessian) -> Profile:
-    """From the gradient and Hessian in tau itself."""
-    h_bb, h_bt, h_tt = hessian
-    t, drift = tau[:, None], np.clip(-h_bt / h_bb, -STEEP, STEEP)
-    slope = t * slope
-    bend = t * t * (h_tt + h_bt * drift) + slope
-    return Profile(np.log(tau), height, slope, bend, beta, t * drift)
 
 
 def _in_parts(counts: Counts, tau: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -189,43 +159,6 @@ def _held(values: np.ndarray, most: float) -> np.ndarray:
     return np.minimum(np.maximum(values, -most), most)
 
 
-# What the studies add, alone or together --------------------------------------------------------
-
-
-def _alone(counts: Counts, beta: np.ndarray, tau: np.ndarray, rule: Rule) -> np.ndarray:
-    """The log-likelihood, its gradient and Hessian, (6, B)."""
-    terms, _, _ = in_slabs(counts.x, counts.y, beta[counts.row], tau[counts.row], rule)
-    return counts.sum(terms)
-
-
-@dataclass(frozen=True, eq=False)
-class _Shared:
-    """The distinct studies (P,), and which of them each of the N studies is."""
-
-    x: np.ndarray
-    y: np.ndarray
-    of: np.ndarray
-
-
-def _shared_of(counts: Counts) -> _Shared:
-    size = counts.n.max() + 1  # x + n size is below 2^53, and exact, for n below 9e7
-    _, at, of = np.unique(counts.x + counts.n * size, return_index=True, return_inverse=True)
-    return _Shared(counts.x[at], counts.y[at], of)
-
-
-def _together(counts: Counts, shared: _Shared, beta: np.ndarray, tau, rule: Rule) -> np.ndarray:
-    """As `_alone` at one tau, `beta` (2, B) to (6, 2, B); what several data sets need, once."""
-    levels, level = np.unique(beta, return_inverse=True)
-    if shared.x.size * levels.size > 2 * counts.x.size:
-        taus = np.full(beta.shape[1], tau)
-        return np.stack([_alone(counts, b, taus, rule) for b in beta], axis=1)
-    x, y = (np.repeat(values, levels.size) for values in (shared.x, shared.y))
-    table, _, _ = in_slabs(x, y, np.tile(levels, shared.x.size), np.full(x.size, tau), rule)
-    first = shared.of * levels.size
-    sums = [counts.sum(table.take(first + at[counts.row], axis=1)) for at in level]
-    return np.stack(sums, axis=1)
-
-
 # Between two points -----------------------------------------------------------------------------
 
 
@@ -250,7 +183,7 @@ def top_between(low, high, s0, s1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return cubic(f, low, high, s0, s1), f, inside
 
 
-def _refined(seen: Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
+def refined(seen: Profile, low, f, rows) -> tuple[np.ndarray, np.ndarray]:
     """beta and ln(tau) where the cubic through two slopes and their bends is zero, near f."""
     at0, at1 = (low, rows), (low + 1, rows)
     width = seen.log_tau[low + 1] - seen.log_tau[low]

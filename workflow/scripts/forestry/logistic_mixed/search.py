@@ -12,8 +12,9 @@ import numpy as np
 
 from forestry.logistic_mixed.counts import Common, Counts
 from forestry.logistic_mixed.landscape import start_in_landscape
+from forestry.logistic_mixed.laplace import start_by_laplace
 from forestry.logistic_mixed.likelihood import Point, Rule, evaluate
-from forestry.logistic_mixed.scan import Start, start_of
+from forestry.logistic_mixed.scan import Start
 
 NEWTON_STEPS = 200
 TINY = 1e-300
@@ -23,9 +24,8 @@ TINY = 1e-300
 TOLERANCE = 1e-9
 # Below this many standard errors a step is taken unseen: what it gains is less than rounding.
 UNSEEN = 1e-4
-# So short a first step is the last where the third derivatives are known: its error is its
-# square, and the Hessian is taken along.
-SURE = 3e-8
+# The third derivatives at the start are used where it is so near.
+NEAR = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def maximise(counts: Counts, common: Common, rule: Rule) -> Best:
     if counts.drawn_from:
         start = start_in_landscape(counts, common, rule.z.size)
     else:
-        start = start_of(counts, common, rule)
+        start = start_by_laplace(counts, common, rule)
     best = Best(
         *(np.zeros(rows) for _ in range(3)),
         np.zeros((2, rows)),
@@ -75,26 +75,29 @@ def _climb(best: Best, active, counts: Counts, start: Start, rule: Rule) -> None
     included, and tau = 0 is a stationary point like any other.
     """
     shorter, rounding = np.ones(active.size), counts.rounding
-    beta, tau, third = start.beta[active], start.tau[active], start.third[:, active]
+    beta, tau = start.beta[active], start.tau[active]
+    third, sure = np.nan_to_num(start.third[:, active]), start.sure[active]
     at = evaluate(counts, beta, tau, rule)
     for iteration in range(NEWTON_STEPS + 1):
         step, length = _newton_step(at)
-        ended = length <= TOLERANCE + rounding
         if iteration == 0:
-            sure = (length <= SURE) & ~np.isnan(third[0])
-            ended |= sure
-            at = replace(at, hessian=at.hessian + np.where(sure, moved(third, step), 0))
+            near = length <= NEAR
+            third, sure = third * near, sure * near
+        ended = length <= np.maximum(TOLERANCE + rounding, sure)
         if iteration == NEWTON_STEPS or ended.any():
             stop = ended if iteration < NEWTON_STEPS else np.ones_like(ended)
-            _record(best, active, stop, ended, iteration, (beta, tau) + ended * step, at)
+            last = replace(at, hessian=at.hessian + ended * moved(third, step))
+            _record(best, active, stop, ended, iteration, (beta, tau) + ended * step, last)
             if stop.all():
                 return
             left = ~stop
-            active, beta, tau, shorter, length, rounding = (
-                a[left] for a in (active, beta, tau, shorter, length, rounding)
+            active, beta, tau, shorter, length, rounding, sure = (
+                a[left] for a in (active, beta, tau, shorter, length, rounding, sure)
             )
-            at, step = _taken(at, left, left[counts.row]), step[:, left]
+            at, step, third = _taken(at, left, left[counts.row]), step[:, left], third[:, left]
             counts = counts.take(left)
+        if iteration == 0:
+            step = step + bend(at, third, step)
         held = (2 + np.abs(tau)) / np.maximum(np.hypot(*step), TINY)
         move = step * (shorter * np.minimum(1, held))
         new_beta, new_tau = beta + move[0], tau + move[1]
@@ -110,6 +113,15 @@ def _climb(best: Best, active, counts: Counts, start: Start, rule: Rule) -> None
             beta = np.where(accepted, new_beta, beta)
             tau = np.where(accepted, new_tau, tau)
             at = _merged(accepted, accepted[counts.row], new, at)
+
+
+def bend(at: Point, third, step) -> np.ndarray:
+    """What the third derivatives add to a short step of Newton's, (2, B)."""
+    a, b, c = -at.hessian
+    h_bb, h_bt, h_tt = 0.5 * moved(third, step)
+    g, h = h_bb * step[0] + h_bt * step[1], h_bt * step[0] + h_tt * step[1]
+    determinant = np.where(a * c > b * b, a * c - b * b, np.inf)
+    return np.array((c * g - b * h, a * h - b * g)) / determinant
 
 
 def moved(third, step) -> np.ndarray:
