@@ -122,7 +122,7 @@ def test_of_large_studies_the_start_is_near_and_two_evaluations_are_enough(name)
 def test_scores_are_those_of_the_height():
     """By differences of heights to the second order, at studies' modes."""
     counts = finite_counts("bcg_treated", 20)
-    columns = laplace._columns_of(counts)
+    columns = laplace._columns_of(counts, np.float64)
 
     def heights(beta, log_tau):
         t, u = np.exp(log_tau), np.zeros(columns.x.shape)
