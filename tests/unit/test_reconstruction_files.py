@@ -148,6 +148,19 @@ def test_results_that_cannot_be_solved_say_why(folder):
     assert one["outcome"] == "age" and "studies.csv" in one["reason"]
 
 
+def test_a_result_without_outliers_is_solved_where_the_source_left_them_out(folder):
+    rule = {"main": {}, "kept": {"outliers": {"rule": "studentized_residual"}}}
+    edit(folder / "resources" / "published.csv", "time,main", "time,kept")
+    by_rule = review(folder, variants=rule)
+    (why,) = [one["reason"] for one in unsolved(by_rule) if one["outcome"] == "time"]
+    assert "outlier rule" in why and not tasks(by_rule)
+
+    outcomes = by_rule.config["outcomes"]
+    left_out = {**outcomes, "time": {**outcomes["time"], "outliers": "left_out_by_source"}}
+    by_source = review(folder, variants=rule, outcomes=left_out)
+    assert [pool["members"] for pool in tasks(by_source)["time"]["pools"]] == [["a", "b", "c", "d"]]
+
+
 def test_a_task_does_not_see_what_was_solved(folder):
     before = tasks(review(folder, reconstructed=False))
     reconstruct(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forestry.jobs.documents import figure_legend_settings
 from forestry.jobs.statistics import effects_settings, pool_settings
 from forestry.provenance import PACKAGE, _imported_names, _names, code_of
 from forestry.review import Review
@@ -163,3 +164,16 @@ def test_every_adapter_imports_the_library_absolutely():
         assert "from ." not in module.read_text(), (
             f"{module.name}: code_of sees absolute imports only"
         )
+
+
+def test_no_outlier_rule_where_the_source_had_left_them_out():
+    declared = review().config
+    rule = declared["variants"]["outliers_excluded"]["outliers"]
+    for variant in ("outliers_excluded", "sensitivity"):
+        assert review().has_outlier_rule(variant)
+        assert review().variant("muscle_pr", variant)["outliers"] == rule
+        assert review().variant("relapse", variant)["outliers"] is None
+    assert not review().has_outlier_rule("no_abstracts")
+    told = figure_legend_settings(review(), review().figures["S16"])
+    assert told["variant_label"] == "without outliers"
+    assert "no rule is applied again" in told["variant_text"]

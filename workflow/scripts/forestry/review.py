@@ -22,6 +22,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REPORTED, RECONSTRUCTED = "reported", "reconstructed"
 FOREST = "forest"
 REPORTED_ROWS = "reported rows only"
+LEFT_OUT_BY_SOURCE = "left_out_by_source"
 # Hedges' correction and variance, where neither the review nor a preset has others.
 STANDARDIZED = {"correction": "exact", "variance": "LS"}
 QUALITY_SHEETS = {"risk_of_bias": "quality_rob.csv", "newcastle_ottawa": "quality_nos.csv"}
@@ -240,7 +241,8 @@ class Review:
         """Whom a variant leaves out of an outcome by selection, and its outlier rule.
 
         Parts of a combined variant apply together: all selections first, then the
-        outlier rule among the studies that remain.
+        outlier rule among the studies that remain; none where the source had left
+        its outliers out.
         """
         excluded: dict[str, str] = {}
         outliers = None
@@ -250,8 +252,17 @@ class Review:
                 if reason:
                     excluded.setdefault(row["study_id"], reason)
             outliers = part.get("outliers", outliers)
+        outliers = None if self.lacks_outliers(outcome) else outliers
         one_by_one = variant in self.leaving_one_out
         return {"excluded": excluded, "outliers": outliers, "leave_one_out": one_by_one}
+
+    def lacks_outliers(self, outcome: str) -> bool:
+        """Whether the source had left out the outliers of an outcome."""
+        return self.config["outcomes"][outcome].get("outliers") == LEFT_OUT_BY_SOURCE
+
+    def has_outlier_rule(self, variant: str) -> bool:
+        """Whether a variant, or a part of it, leaves out outliers by a rule."""
+        return any("outliers" in part for part in self._parts(variant))
 
     @property
     def leaving_one_out(self) -> list[str]:

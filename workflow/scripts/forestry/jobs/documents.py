@@ -8,6 +8,8 @@ from forestry.provenance import digest_of
 from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table, size_of
 
+BY_SOURCE = "the source had left them out, and no rule is applied again"
+
 
 def label_settings(review: Review) -> dict:
     """How the studies are called."""
@@ -113,14 +115,14 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
     declared = review.config["outcomes"][figure.outcome]
     is_step = figure.kind == "subgroup_forest"
     groups = review.config.get("subgroups", {}).get(figure.outcome, {}).get("groups", {})
-    varied = "" if is_step else _variant_text(review, figure.variant)
+    label = _step_label(review, figure) if is_step else _variant_label(review, figure.variant)
     pooling = review.subgroup_pooling if is_step else review.pooling
     return {
         **drawn,
         "variant": figure.variant,
         "label": declared["label"],
-        "variant_label": _step_label(review, figure) if is_step else varied,
-        "variant_text": varied,
+        "variant_label": label,
+        "variant_text": "" if is_step else _variant_text(review, figure),
         "reported_variant": review.reported_beside(figure.variant),
         "unsolved": _unsolved(review, figure.outcome),
         "unit": declared.get("unit", ""),
@@ -131,9 +133,15 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
     }
 
 
-def _variant_text(review: Review, variant: str) -> str:
+def _variant_label(review: Review, variant: str) -> str:
     main = next(iter(review.config["variants"]))
     return "" if variant == main else review.variant_words(variant)
+
+
+def _variant_text(review: Review, figure: Figure) -> str:
+    label = _variant_label(review, figure.variant)
+    by_source = review.lacks_outliers(figure.outcome) and review.has_outlier_rule(figure.variant)
+    return f"{label}: {BY_SOURCE}" if by_source else label
 
 
 def _step_label(review: Review, figure: Figure) -> str:

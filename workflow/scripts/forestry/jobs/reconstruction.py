@@ -20,6 +20,7 @@ EFFECTS = (
 DEFAULT_SEED = 1
 OF_STUDIES = "its rows are columns of studies.csv, which are not solved"
 OF_GROUPS = "the studies that the step leaves out as outliers are not printed"
+OF_OUTLIERS = "whom its outlier rule leaves out depends on the rows that are to be solved"
 NOT_DECLARED = "the outcome is not declared"
 NO_VARIANT = "the variant is not declared"
 
@@ -93,7 +94,7 @@ def _why_not(review: Review, row: Mapping[str, str]) -> str:
     if declared["data"] == STUDIES:
         return OF_STUDIES
     if variant in review.config["variants"]:
-        return ""
+        return OF_OUTLIERS if review.variant(outcome, variant)["outliers"] else ""
     return OF_GROUPS if variant.startswith("subgroup") else NO_VARIANT
 
 
