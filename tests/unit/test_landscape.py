@@ -162,6 +162,27 @@ def test_fits_are_those_without_tables(name, monkeypatch):
     assert (np.abs(apart) < 1e-11 * expected.se[inside]).all()
 
 
+@pytest.mark.parametrize(("largest", "most"), [(7, 8), (2.5, 11), (1.2, 8), (4, 19)])
+def test_of_studies_of_all_sizes_the_maximum_is_that_of_the_scan(largest, most, monkeypatch):
+    rng, compared = np.random.default_rng(12), 0
+    for _ in range(40):
+        k = rng.integers(2, most + 1)
+        total = np.floor(10 ** rng.uniform(0, largest, k))
+        spread = rng.choice([0.01, 0.3, 1, 3]) * rng.normal(size=k)
+        events = rng.binomial(total.astype(int), 1 / (1 + np.exp(2 * rng.normal() + spread)))
+        times = rng.multinomial(k, np.ones(k) / k, size=25)
+        found = fit_random_batch(events, total, times)
+        with monkeypatch.context() as patch:
+            patch.setattr(search, "start_in_landscape", without_tables)
+            expected = fit_random_batch(events, total, times)
+        assert (found.converged == expected.converged).all()
+        assert (found.converged == found.finite).all()
+        gain = (found.log_likelihood - expected.log_likelihood)[found.converged]
+        assert (gain > -1e-9 - 1e-13 * (times @ total).max()).all()
+        compared += gain.size
+    assert compared > 500
+
+
 @pytest.mark.parametrize("name", ["pritz1997", "hannum2020", "debruin2009"])
 def test_most_samples_take_one_evaluation(name):
     found = fitted(name, samples(name, 500, seed=7))

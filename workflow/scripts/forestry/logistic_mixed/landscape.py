@@ -37,6 +37,7 @@ _LEAST = 0.3  # of its standard error, that a standard deviation is at least
 _FARTHEST = 4.0  # from the middle, in logits
 _MISSED = 0.02  # by a cubic whose fourth derivative is as large as its second
 _LOW = 1.0  # below the highest: far too low
+_LARGE = 4.0  # tau, beyond which a maximum may be one of several
 _BELOW, _ABOVE = 8.0, 5.0  # standard deviations of the samples' maxima
 _DEEPEST, _HIGHEST = 2.1, 1.1  # from ln(tau) of the studies' own maximum
 _SURE = 3e-8  # a first step so short is the last; third derivatives are known to 0.1 %
@@ -166,6 +167,7 @@ def _starts(
     seen = _seen(lattice, times)
     known = are_summable(times) & seen.clear.any(axis=0) & (seen.clear | seen.low).all(axis=0)
     start = start_from(seen.profile, np.zeros(known.size, dtype=int), common)
+    known &= start.tau <= _LARGE
     start.zero[:] &= seen.clear[0]
     climbing = np.flatnonzero(known & ~start.zero)
     if patches is None or not climbing.size:

@@ -39,6 +39,8 @@ _CURVED = 4.0  # in ln(tau), at least: nearer tau = 0 these derivatives are of a
 # Heights by normal theory miss less than a constant and so many times the sampling variances,
 # each of these at most `_WIDEST`.
 _MISSED, _PER_VARIANCE, _WIDEST = 4.0, 3.0, 2.0
+_DOUBTED = 1.0  # is a height that misses more
+_ASIDE = 0.2  # of the two taus about it, in ln(tau), that a maximum may be
 _STEEPEST = 30.0  # logits are held within
 
 
@@ -114,6 +116,7 @@ def _starts(columns: _Columns, common: Common, tau, first) -> tuple[Start, np.nd
     away = (number < low) | (number > low + 1)
     rival = (profile.height + doubt >= highest) & away & inside
     one = (np.isfinite(top).sum(axis=0) == 1) & ~rival.any(axis=0)
+    one &= np.maximum(doubt[low, rows], doubt[low + 1, rows]) <= _DOUBTED
     higher = (profile.height + doubt > common.log_likelihood) & inside
     zero = common.is_maximum & ~np.isfinite(highest) & ~higher.any(axis=0)
     zero &= inside.all(axis=0, where=number >= first)
@@ -128,6 +131,8 @@ def _starts(columns: _Columns, common: Common, tau, first) -> tuple[Start, np.nd
         polished = _polished(columns.take(climbing), start.beta[climbing], start.tau[climbing])
         start.beta[climbing], start.tau[climbing], start.third[:, climbing] = polished[:3]
         start.sure[climbing] = polished[3]
+    left, right = profile.log_tau[low] - _ASIDE, profile.log_tau[low + 1] + _ASIDE
+    one &= (start.tau >= left) & (start.tau <= right)
     start.tau[:] = np.exp(start.tau)
     return start, one | zero
 
