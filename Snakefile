@@ -54,6 +54,13 @@ rule all:
         final_files(),
 
 
+onstart:
+    # Here the cores are the limit. That of jobs a second has the scheduler look at all waiting
+    # jobs again a second after each look, and a finished run wait for the last of these.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 onsuccess:
     # Snakemake has a few words of its own to say first.
     atexit.register(print, last_words(), file=sys.stderr)

@@ -16,6 +16,7 @@ FIRST_FIGURES = {
 }
 SUBGROUPS = {"results/subgroups/tuberculosis/effects.csv"}
 METAREGRESSION = {"results/metaregression/tuberculosis.csv"}
+MODERATORS = {"results/figures/5.pdf"}  # with the bubble plots
 LEGENDS = {"results/legends.csv"}
 CAPTIONS = {"results/captions"}
 AUDIT = {"results/audit.csv"}
@@ -33,5 +34,5 @@ def draw(*outcomes: str) -> set[str]:
 
 def whole(*outcomes: str) -> set[str]:
     """All jobs of these outcomes and what holds all outcomes."""
-    own = SUBGROUPS | METAREGRESSION if "tuberculosis" in outcomes else set()
+    own = SUBGROUPS | METAREGRESSION | MODERATORS if "tuberculosis" in outcomes else set()
     return analyse(*outcomes) | own | draw(*outcomes) | AGGREGATES

@@ -21,6 +21,7 @@ from runs.bcg import (
     CAPTIONS,
     LEGENDS,
     METAREGRESSION,
+    MODERATORS,
     OUTCOMES,
     RATIOS,
     SHEET,
@@ -120,10 +121,11 @@ EDITS = {
     "an attribute": Edit(replaced(STUDIES, "1948,random", "1948,alternate"), whole(*OUTCOMES)),
     "a moderator": Edit(
         replaced(STUDIES, "1948,random,44", "1948,random,45"),
-        METAREGRESSION | draw("tuberculosis") | AGGREGATES,  # the tables of all are one job
+        METAREGRESSION | MODERATORS | AGGREGATES,  # the tables of all are one job
     ),
     "a label": Edit(
-        replaced(STUDIES, "Aronson 1948", "Aronson and others 1948"), draw(*OUTCOMES) | LEGENDS
+        replaced(STUDIES, "Aronson 1948", "Aronson and others 1948"),
+        draw(*OUTCOMES) | MODERATORS | LEGENDS,
     ),
     "two settings swapped": Edit(
         everywhere(
@@ -131,7 +133,7 @@ EDITS = {
             "favours: {below: vaccine, above: no vaccine}",
             "favours: {below: no vaccine, above: vaccine}",
         ),
-        draw(*RATIOS),
+        draw(*RATIOS) | MODERATORS,
     ),
     "a way of pooling": Edit(
         replaced("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM"),
@@ -158,7 +160,7 @@ EDITS = {
             "[{by: allocation}]",
             "[{by: allocation}, {by: allocation, within: {allocation: [random, alternate]}}]",
         ),
-        SUBGROUPS | draw("tuberculosis") | AGGREGATES,
+        SUBGROUPS | MODERATORS | AGGREGATES,
     ),
     "a comment in config": Edit(appended("config.yaml", "# a comment\n"), set()),
     "a library module": Edit(appended(f"{LIBRARY}/influence.py", "\n# edited\n"), EVERY_NUMBER),

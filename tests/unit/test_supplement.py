@@ -350,6 +350,15 @@ def test_word_figures_have_captions_and_fit(supplement, word):
     assert described == [f"{figure.name}: {figure.title}" for figure in supplement.figures]
 
 
+def test_word_holds_each_picture_as_its_file(supplement, word):
+    held = word.part.related_parts
+    shown = [shape._inline.graphic.graphicData.pic.blipFill.blip for shape in word.inline_shapes]
+    pictures = [held[blip.embed].blob for blip in shown]
+    assert pictures == [figure.png.read_bytes() for figure in supplement.figures]
+    numbers = [shape._inline.docPr.id for shape in word.inline_shapes]
+    assert len(set(numbers)) == len(supplement.figures)
+
+
 def test_word_turns_the_page_for_a_wide_table(word):
     turned = [part.orientation == WD_ORIENT.LANDSCAPE for part in word.sections]
     assert turned == [False, True, False]

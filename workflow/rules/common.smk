@@ -2,6 +2,7 @@
 #
 # Bad input stops here, before any job: nothing is pooled from a sheet with a fault.
 
+import atexit
 import gc
 import os
 import sys
@@ -10,8 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 
 # A run makes many objects and lets go of few: to look for garbage as often as Python does by
-# itself takes a tenth of the time until the first job.
+# itself takes a tenth of the time until the first job, and a last look a sixth of a second.
 gc.set_threshold(100_000)
+atexit.register(gc.freeze)
 
 SCRIPTS = Path(workflow.basedir) / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -51,7 +53,7 @@ sys.modules.setdefault("pandas", None)
 
 REVIEW = Review(config, RESOURCES)
 FORMATS = ["pdf", "svg", "png"]
-FIRST = 1000  # the priority of what others wait for; plots follow, those of many first
+FIRST = 1000  # the priority of what others wait for; plots follow
 
 
 wildcard_constraints:
@@ -124,6 +126,11 @@ def analyse_settings(wildcards):
     return statistics.analyse_settings(REVIEW, wildcards.outcome)
 
 
+def analyse_priority(wildcards):
+    """Before all others the outcomes with most plots: these take longest."""
+    return FIRST + len(DRAWINGS.get(wildcards.outcome, ()))
+
+
 def subgroup_settings(wildcards):
     refuse_stale()
     return {
@@ -168,20 +175,25 @@ COLLATED = {table: COLLATED[table] for table in statistics.collated(REVIEW)}
 # Plots -------------------------------------------------------------------------------------
 
 DRAWINGS = drawings.drawings_by_outcome(REVIEW)
+DRAWING_JOBS = {
+    f"{name}_{outcome}": (outcome, drawn)
+    for outcome, drawings_of_it in DRAWINGS.items()
+    for name, drawn in drawings.drawn_together(drawings_of_it)
+}
 
 
 def drawn_from(outcome, drawn):
-    """The tables that an outcome's plots are drawn from, by what they hold."""
-    tables = {
+    """The tables that some of an outcome's plots are drawn from, by what they hold."""
+    paths = {
         "effects": f"results/effects/{outcome}.csv",
         "estimates": f"results/pooled/{outcome}/estimates.csv",
         "weights": f"results/pooled/{outcome}/weights.csv",
         "influence": f"results/diagnostics/{outcome}/influence.csv",
     }
-    if any(drawing.kind == "subgroup_forest" for drawing in drawn):
-        for table in ("effects", "estimates", "weights", "tests"):
-            tables[f"subgroup_{table}"] = f"results/subgroups/{outcome}/{table}.csv"
-    return tables
+    for table in ("effects", "estimates", "weights", "tests"):
+        paths[f"subgroup_{table}"] = f"results/subgroups/{outcome}/{table}.csv"
+    needed = {table for drawing in drawn for table in drawings.TABLES[drawing.kind]}
+    return {table: path for table, path in paths.items() if table in needed}
 
 
 # What the report shows, with where and how it lists it -------------------------------------

@@ -4,19 +4,19 @@
 # Out:   results/figures/<figure>.pdf, .svg, .png
 #        results/figures/diagnostics/<outcome>_influence.*, <outcome>_baujat.*
 #        results/figures/metaregression/<outcome>_<model>.*
-# Steps: draw_<outcome>  its forest plots, also of subgroups, its funnel plots, its influence
-#                        plot and Baujat plot, its bubble plots
-#        prisma_flow     the flow of records
-#        traffic_light   the risk of bias
+# Steps: draw_<outcome>        its forest plots and funnel plots, its influence plot and Baujat plot
+#        moderators_<outcome>  its forest plots of subgroups and its bubble plots
+#        prisma_flow           the flow of records
+#        traffic_light         the risk of bias
 #
-# How many plots an outcome has is declared, so each outcome has a rule of its own: a job loads
+# How many plots an outcome has is declared, so each outcome has rules of its own: a job loads
 # the drawing library once, and an edit redraws the plots of the outcomes that it concerns.
 
-for outcome, drawn in DRAWINGS.items():
+for job, (outcome, drawn) in DRAWING_JOBS.items():
 
     rule:
         name:
-            f"draw_{outcome}"
+            job
         input:
             **drawn_from(outcome, drawn),
         output:
@@ -24,7 +24,7 @@ for outcome, drawn in DRAWINGS.items():
             svg=[reported_plot(drawing) for drawing in drawn],
             png=[f"results/figures/{drawing.path}.png" for drawing in drawn],
         log:
-            f"logs/draw/{outcome}.log",
+            f"logs/figures/{job}.log",
         priority: len(drawn)
         localrule: True
         conda:

@@ -29,7 +29,7 @@ rule analyse:
         trim_and_fill="results/diagnostics/{outcome}/trim_and_fill.csv",
     log:
         "logs/analyse/{outcome}.log",
-    priority: FIRST
+    priority: analyse_priority
     conda:
         "../envs/forestry.yaml"
     params:
@@ -53,6 +53,7 @@ rule subgroups:
         "logs/subgroups/{outcome}.log",
     wildcard_constraints:
         outcome=one_of(REVIEW.subgrouped),
+    priority: analyse_priority
     conda:
         "../envs/forestry.yaml"
     params:
@@ -72,6 +73,7 @@ rule metaregression:
         "logs/metaregression/{outcome}.log",
     wildcard_constraints:
         outcome=one_of(REVIEW.regressed),
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:

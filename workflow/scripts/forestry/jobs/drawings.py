@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from forestry.jobs.statistics import regression_settings, trim_and_fill_settings
 from forestry.review import Review
+
+OF_MODERATORS = ("subgroup_forest", "bubble")
+POOLED = ("effects", "estimates", "weights")
+# The tables of an outcome that each kind is drawn from.
+TABLES = {
+    "forest": POOLED,
+    "funnel": POOLED,
+    "influence": ("effects", "weights", "influence"),
+    "baujat": ("effects", "weights"),
+    "bubble": ("effects", "weights"),
+    "subgroup_forest": tuple(f"subgroup_{table}" for table in (*POOLED, "tests")),
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +34,18 @@ def drawings_by_outcome(review: Review) -> dict[str, tuple[Drawing, ...]]:
     """The plots of each outcome that has any."""
     drawn = {outcome: drawings_of(review, outcome) for outcome in review.outcomes}
     return {outcome: drawings for outcome, drawings in drawn.items() if drawings}
+
+
+def drawn_together(drawings: Sequence[Drawing]) -> Iterator[tuple[str, tuple[Drawing, ...]]]:
+    """The plots of an outcome that one job draws, under what they show.
+
+    Those of subgroups and moderators are apart: they rest on other numbers, and where an outcome
+    has many plots, two jobs draw them side by side.
+    """
+    apart = {"draw": [], "moderators": []}
+    for drawing in drawings:
+        apart["moderators" if drawing.kind in OF_MODERATORS else "draw"].append(drawing)
+    yield from ((name, tuple(drawn)) for name, drawn in apart.items() if drawn)
 
 
 def drawings_of(review: Review, outcome: str) -> tuple[Drawing, ...]:

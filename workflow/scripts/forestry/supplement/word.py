@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from forestry.atomic import write_whole
 from forestry.supplement.model import (
     FigureEntry,
     Section,
@@ -20,6 +18,7 @@ from forestry.supplement.model import (
     plain_text,
     shared_width,
 )
+from forestry.supplement.word_pictures import Pictures, write_archive
 from forestry.tables.model import Column, Row, Table
 
 FONT = "Arial"
@@ -42,21 +41,9 @@ def write_docx(supplement: Supplement, output: str | Path) -> None:
     Its table of contents is a field that Word fills with page numbers when it opens the
     file. Raises ValueError, naming the figure, where a figure's PNG is missing.
     """
-    file = io.BytesIO()
-    _Writer(supplement).write().save(file)
-    write_whole(output, _same_time(file.getvalue()))
-
-
-def _same_time(archive: bytes) -> bytes:
-    """The archive with one date for all of its members; images are packed already."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(packed, "w") as new:
-        for name in old.namelist():
-            member = zipfile.ZipInfo(name, CREATED.timetuple()[:6])
-            packing = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-            member.compress_type = packing
-            new.writestr(member, old.read(name))
-    return packed.getvalue()
+    writer, file = _Writer(supplement), io.BytesIO()
+    writer.write().save(file)
+    write_archive(file.getvalue(), writer.pictures.files, CREATED, output)
 
 
 @dataclass(frozen=True)
@@ -76,6 +63,7 @@ class _Writer:
 
         self.supplement = supplement
         self.document = Document()
+        self.pictures = Pictures(self.document)
         self.entries = _entries(supplement)
         self.waiting = list(self.entries)
         self.turned = False
@@ -195,10 +183,9 @@ class _Writer:
             raise ValueError(f"{figure.name}: no file {figure.png}")
         self._heading(2)
         line = self._paragraph("", "Forestry figure")
-        picture = line.add_run().add_picture(str(figure.png))
-        _fit(picture)
-        described = picture._inline.docPr
-        described.set("descr", f"{figure.name}: {figure.title}")
+        room = (FIGURE_WIDTH_MM, FIGURE_HEIGHT_MM)
+        words = f"{figure.name}: {figure.title}"
+        line.add_run()._r.add_drawing(self.pictures.drawing(figure.png, room, words))
         self._paragraph(figure.legend, "Caption")
 
     def _paragraph(self, text: str, style: str):
@@ -503,7 +490,13 @@ def _shade(cell, colour: str) -> None:
 
 
 def _merged(cells, start: int, end: int):
-    return cells[start] if end - start == 1 else cells[start].merge(cells[end - 1])
+    """The cells of a row from `start` to before `end` as one."""
+    first, *others = [cell._tc for cell in cells[start:end]]
+    first.grid_span = end - start
+    first.width = sum(tc.width for tc in (first, *others))
+    for tc in others:
+        tc.getparent().remove(tc)
+    return cells[start]
 
 
 def _repeat(row) -> None:
@@ -514,11 +507,3 @@ def _repeat(row) -> None:
 
 def _unbroken(row) -> None:
     row._tr.get_or_add_trPr().append(_element("cantSplit"))
-
-
-def _fit(picture) -> None:
-    """No wider than two columns and no higher than a page, at its own size if smaller."""
-    from docx.shared import Mm
-
-    scale = min(1.0, Mm(FIGURE_WIDTH_MM) / picture.width, Mm(FIGURE_HEIGHT_MM) / picture.height)
-    picture.width, picture.height = round(picture.width * scale), round(picture.height * scale)
