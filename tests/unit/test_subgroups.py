@@ -1,5 +1,7 @@
 """Subgroup steps: which test is the one between groups, and chains that run out of studies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pooling_examples import (
@@ -44,12 +46,13 @@ def close(value):
 def step(groups, name="step1_by", within=""):
     """A step of the groups {study: group}."""
     return {"name": name, "by": "by", "within": within, "groups": groups,
-            "order": list(dict.fromkeys(groups.values()))}  # fmt: skip
+            "order": list(dict.fromkeys(groups.values())),
+            "reported": f"{name}_reported"}  # fmt: skip
 
 
-def steps(studies, *chain, pooling=PLAIN, variant=EVERYONE):
+def steps(studies, *chain, pooling=PLAIN, variant=EVERYONE, reported=None):
     settings = {"outcome": "outcome", "pooling": pooling, "variant": variant, "steps": chain}
-    return pool_steps(studies, settings)
+    return pool_steps(studies, {**settings, "reported": reported or {}})
 
 
 def by_name(found, name="step1_by"):
@@ -331,6 +334,20 @@ def test_a_variant_is_applied_before_the_steps():
     assert {test.k for test in found.tests} == {4}
     reasons = {(w.group, w.reason) for w in found.pooled.weights if w.study_id == "s2"}
     assert reasons == {("a", "retrospective"), ("", "retrospective")}
+
+
+def test_the_reported_rows_of_a_step_are_pooled_beside():
+    groups = dict(s1="a", s2="a", s3="a", s4="b")  # the fifth study is in no group
+    studies = proportions(*FIVE)
+    found = steps(studies, step(groups), pooling=RAW, reported=leaving_out({"s2": "status"}))
+    beside = [row for row in found.pooled.estimates if row.variant == "step1_by_reported"]
+    alone = steps(studies, step(groups), pooling=RAW, variant=leaving_out({"s2": "status"}))
+    whole = [row for row in alone.pooled.estimates if not row.group]
+    assert {row.k for row in beside} == {3}
+    assert [replace(row, variant="step1_by") for row in beside] == whole
+    assert {test.variant for test in found.tests} == {"step1_by"}
+    without = steps(studies, step(groups), pooling=RAW)
+    assert "step1_by_reported" not in {row.variant for row in without.pooled.estimates}
 
 
 def test_two_arms_and_mantel_haenszel_are_tested_by_inverse_variance():

@@ -284,24 +284,29 @@ class Review:
 
     def drawn_beside(self, outcome: str) -> dict[str, dict]:
         """The undeclared variants of reported rows alone that an outcome's forest plots show."""
-        rows = self.rows(outcome)
-        if not any(row["status"] == RECONSTRUCTED for row in rows):
-            return {}
         drawn = [
             f.variant for f in self.figures.values() if (f.kind, f.outcome) == (FOREST, outcome)
         ]
         beside = {variant: self.reported_beside(variant) for variant in drawn}
+        alone = {variant: self.reported_alone(outcome, variant) for variant in drawn}
+        return {
+            name: alone[variant]
+            for variant, name in beside.items()
+            if alone[variant] and name and name not in self.config["variants"]
+        }
+
+    def reported_alone(self, outcome: str, variant: str) -> dict:
+        """A variant of reported rows alone; {} where no row of the outcome is reconstructed."""
+        rows = self.rows(outcome)
+        if not any(row["status"] == RECONSTRUCTED for row in rows):
+            return {}
         others = {
             row["study_id"]: f"status is {row['status']}"
             for row in rows
             if row["status"] != REPORTED
         }
-        found = {}
-        for variant, name in beside.items():
-            if name and name not in self.config["variants"]:
-                one = self.variant(outcome, variant)
-                found[name] = {**one, "excluded": {**others, **one["excluded"]}}
-        return found
+        one = self.variant(outcome, variant)
+        return {**one, "excluded": {**others, **one["excluded"]}}
 
     def _selections(self, variant: str) -> list[Mapping]:
         """What a variant does, without its words."""

@@ -38,20 +38,29 @@ def pool_steps(effects: Sequence[StudyEffect], settings: Mapping) -> Subgroups:
 
     the outcome, its pooling, the variant that is applied first, and for each step its
     name, what it groups by, and each study's group (studies outside the step have none).
+    Where rows are reconstructed, `reported` is the variant without these, by which each
+    step's studies are pooled as well, all together, under the step's name for it.
     """
     pooling = Pooling(**settings["pooling"])
-    reasons = left_out(effects, settings["variant"], pooling)
-    steps = [
-        _step(effects, reasons, step, settings["outcome"], pooling) for step in settings["steps"]
-    ]
-    return Subgroups(
-        joined([pooled for pooled, _ in steps]), tuple(test for _, tests in steps for test in tests)
-    )
+    outcome, reasons = settings["outcome"], left_out(effects, settings["variant"], pooling)
+    steps = [_step(effects, reasons, step, outcome, pooling) for step in settings["steps"]]
+    pooled = [pooled for pooled, _ in steps]
+    if settings["reported"]:
+        others = left_out(effects, settings["reported"], pooling)
+        pooled += [
+            pool_part(Part(outcome, step["reported"]), _members(effects, step), others, pooling)
+            for step in settings["steps"]
+        ]
+    return Subgroups(joined(pooled), tuple(test for _, tests in steps for test in tests))
+
+
+def _members(effects: Sequence[StudyEffect], step: Mapping) -> list[StudyEffect]:
+    return [effect for effect in effects if effect.study_id in step["groups"]]
 
 
 def _step(effects, reasons, step, outcome, pooling) -> tuple[Pooled, tuple[SubgroupTest, ...]]:
     group_of = step["groups"]
-    members = [effect for effect in effects if effect.study_id in group_of]
+    members = _members(effects, step)
     whole = pool_part(Part(outcome, step["name"]), members, reasons, pooling)
     pooled = {
         group: pool_part(

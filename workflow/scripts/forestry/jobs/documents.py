@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forestry.jobs.drawings import reported_only
-from forestry.jobs.statistics import subgroup_settings
+from forestry.jobs.statistics import step_of, subgroup_settings
 from forestry.provenance import digest_of
 from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table, size_of
@@ -123,7 +123,7 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
         "label": declared["label"],
         "variant_label": label,
         "variant_text": "" if is_step else _variant_text(review, figure),
-        "reported_variant": review.reported_beside(figure.variant),
+        "reported_variant": _reported_beside(review, figure),
         "unsolved": _unsolved(review, figure.outcome),
         "unit": declared.get("unit", ""),
         "labels": {row["study_id"]: review.label(row) for row in review.rows(figure.outcome)},
@@ -131,6 +131,12 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
         "pooling": dict(pooling(figure.outcome)),
         "preset": review.preset_words(figure.outcome, of_subgroups=is_step),
     }
+
+
+def _reported_beside(review: Review, figure: Figure) -> str:
+    if figure.kind == "subgroup_forest":
+        return step_of(review, figure.outcome, figure.variant)["reported"]
+    return review.reported_beside(figure.variant)
 
 
 def _variant_label(review: Review, variant: str) -> str:
@@ -145,8 +151,7 @@ def _variant_text(review: Review, figure: Figure) -> str:
 
 
 def _step_label(review: Review, figure: Figure) -> str:
-    steps = subgroup_settings(review, figure.outcome)["steps"]
-    (step,) = (step for step in steps if step["name"] == figure.variant)
+    step = step_of(review, figure.outcome, figure.variant)
     return f"subgroups by {step['by'].replace('_', ' ')}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from forestry.jobs.statistics import regression_settings, trim_and_fill_settings
+from forestry.jobs.statistics import regression_settings, step_of, trim_and_fill_settings
 from forestry.review import Review
 
 OF_MODERATORS = ("subgroup_forest", "bubble")
@@ -86,7 +86,11 @@ def forest_settings(review: Review, figure: str) -> dict:
 
 def reported_only(review: Review, variant: str) -> dict[str, str]:
     """The variant that shows what reported rows alone give, and its name, where there is one."""
-    beside = review.reported_beside(variant)
+    return reported_words(review, review.reported_beside(variant))
+
+
+def reported_words(review: Review, beside: str) -> dict[str, str]:
+    """A variant of reported rows alone, "" for none, and its name."""
     if not beside:
         return {}
     words = review.variant_words(beside)
@@ -118,8 +122,11 @@ def diagnostic_plot_settings(review: Review, outcome: str) -> dict:
 
 def subgroup_forest_settings(review: Review, figure: str) -> dict:
     """As `forest_settings`, with the names of the groups."""
-    declared = review.config["subgroups"][review.figures[figure].outcome]
-    return {**forest_settings(review, figure), "groups": dict(declared.get("groups", {}))}
+    drawn = review.figures[figure]
+    groups = review.config["subgroups"][drawn.outcome].get("groups", {})
+    beside = step_of(review, drawn.outcome, drawn.variant)["reported"]
+    told = {"groups": dict(groups), **reported_words(review, beside)}
+    return {**forest_settings(review, figure), **told}
 
 
 def bubble_settings(review: Review, bubble: str) -> dict:

@@ -115,16 +115,19 @@ def subgroup_settings(review: Review, outcome: str) -> dict:
     chain at one step is in no later one.
     """
     declared = review.config["subgroups"][outcome]
+    variant = declared.get("variant", "main")
+    reported = review.reported_alone(outcome, variant)
     members = [review.attributes(row) for row in review.rows(outcome)]
     steps = []
     for number, step in enumerate(declared["steps"], start=1):
         within = step.get("within", {})
         members = [row for row in members if not left_out(row, within, {})]
-        steps.append(_step(number, step, members))
+        steps.append(_step(number, step, members, bool(reported)))
     return {
         "outcome": outcome,
         "pooling": dict(review.subgroup_pooling(outcome)),
-        "variant": review.variant(outcome, declared.get("variant", "main")),
+        "variant": review.variant(outcome, variant),
+        "reported": reported,
         "steps": steps,
     }
 
@@ -170,15 +173,24 @@ def _values(review: Review, column: str, ids: list[str]) -> dict[str, float | st
     return {id: value(text) for id, text in texts.items() if text}
 
 
-def _step(number: int, step: Mapping, members: Table) -> dict:
+def step_of(review: Review, outcome: str, name: str) -> dict:
+    """A step of an outcome's subgroups by its name."""
+    (found,) = (s for s in subgroup_settings(review, outcome)["steps"] if s["name"] == name)
+    return found
+
+
+def _step(number: int, step: Mapping, members: Table, has_reported: bool) -> dict:
     """A step's name, its groups in the studies' order, and the group of each study.
 
-    A study whose column is empty belongs to no group.
+    A study whose column is empty belongs to no group. `reported` names the step's result of
+    reported rows alone, where it has one.
     """
     by = step["by"]
+    name = f"step{number}_{by}"
     groups = {row["study_id"]: row[by] for row in members if row[by]}
     return {
-        "name": f"step{number}_{by}",
+        "name": name,
+        "reported": f"{name}_reported" if has_reported else "",
         "by": by,
         "within": " and ".join(f"{k} {v}" for k, v in step.get("within", {}).items()),
         "groups": groups,
