@@ -135,7 +135,9 @@ def test_the_parametric_bootstrap_is_of_the_fitted_model():
     """Means and variances of effects drawn from N(mu, tau2 + v), under known weights."""
     pooling = {"model": "inverse_variance", "tau2": "REML", "select": "common", "transform": "raw"}
     (target,) = targets(proportions(pooling=pooling), pooling)
-    found = replicates("healing", target, "parametric", Plan(20_000, 7), range(80))["estimate"]
+    found = replicates("healing", target, "parametric", Plan(20_000, 7), range(20_000 // BLOCK))[
+        "estimate"
+    ]
     yi, vi = (
         np.array([getattr(effect, name) for effect in target.parts[0]]) for name in ("yi", "vi")
     )

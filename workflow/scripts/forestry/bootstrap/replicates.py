@@ -24,7 +24,7 @@ from forestry.model_batches import DataSets, ManyModels, fit_many
 from forestry.models import Pooling, Studies
 from forestry.pool import studies_of
 
-BLOCK = 250
+BLOCK = 500
 Values = dict[str, np.ndarray]
 
 
