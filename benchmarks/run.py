@@ -96,6 +96,7 @@ def measured(command: Sequence[str | Path], where: Path) -> Cost:
     """Run a command to its end. Raises CalledProcessError, with what it said, where it fails."""
     with tempfile.TemporaryFile() as said:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as users have it
         start = time.perf_counter()
         process = subprocess.Popen(
             list(map(str, command)), cwd=where, env=environment, stdout=said, stderr=said
@@ -161,8 +162,7 @@ def bundled(folder: Path, reconstructed: bool = True) -> Path:
 def _measure(folder: Path, built: int) -> list[Line]:
     workflow = copied_workflow(folder / "forestry")
     place = Place(workflow, bundled(folder / "review"))
-    place.run("--dry-run")  # the sheets are checked
-    cold = place.run()
+    cold = place.run()  # the check of the sheets included
     lines = [
         *_against_r(place, cold, folder),
         *_edits(place, cold),
@@ -271,7 +271,6 @@ def _edits(place: Place, cold: Cost) -> list[Line]:
 def _edit_of_the_largest(workflow: Path, folder: Path) -> Line:
     """A number of the sheet that most outcomes share, where the review reads no solved rows."""
     place = Place(workflow, bundled(folder / "reported", reconstructed=False))
-    place.run("--dry-run")
     cold = place.run()
     largest, _ = _counts(place)[0]
     return _edited(place, largest, cold, "cold, both without reconstructed rows")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry.faults import BadInput, Fault
-from forestry.validation import SCHEMA, check_review, columns, sheets, tables, validate_review
+from forestry.validation import SCHEMA, check_review, columns, sheets, validate_review
 from forestry.validation.columns import number
 from forestry.validation.config import DeclarationSchema
 from forestry.validation.reading import read_sheet
@@ -179,14 +179,6 @@ def test_the_small_review_has_no_fault(review):
 @pytest.mark.parametrize("folder", REVIEWS, ids=["myositis", "bcg"])
 def test_a_bundled_review_has_no_fault(folder):
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    assert validate_review(config, folder / "resources") == ()
-
-
-@pytest.mark.parametrize("folder", REVIEWS)
-def test_the_schema_finds_no_fault_either_where_a_table_is_sound(folder, monkeypatch):
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    monkeypatch.setattr(sheets, "_is_sound", lambda table, family: False)
-    monkeypatch.setattr(tables, "sheet_faults", sheet_faults)
     assert validate_review(config, folder / "resources") == ()
 
 

@@ -14,7 +14,6 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from forestry.atomic import write_whole
-from forestry.figures.png import png_of
 from forestry.figures.typeface import FAMILIES, SEMIBOLD, embedding_outlines, font_face
 
 PNG_DPI, POINTS_PER_INCH = 300, 72
@@ -63,8 +62,11 @@ def _drawn(figure: Figure, kind: str) -> bytes:
 def _pixels(pdf: bytes) -> bytes:
     """A PNG of a PDF's only page."""
     with pypdfium2.PdfDocument(pdf) as document:
-        page = document[0].render(scale=PNG_DPI / POINTS_PER_INCH, rev_byteorder=True)
-        return png_of(page.to_numpy(), PNG_DPI)
+        image = document[0].render(scale=PNG_DPI / POINTS_PER_INCH).to_pil()
+    file = BytesIO()
+    # The lowest level takes half the time of the usual one, for a twentieth more bytes.
+    image.save(file, "png", dpi=(PNG_DPI, PNG_DPI), compress_level=1)
+    return file.getvalue()
 
 
 def _with_typeface(svg: bytes) -> bytes:
