@@ -187,13 +187,14 @@ def _mixed_i2(data: DataSets, tau2, pooling: Pooling) -> np.ndarray:
     y, df = n - x, m.sum(axis=-1) - 1
     inside = ((x > 0) & (y > 0)) & (m > 0)
     some = inside.any(axis=-1)
-    by_ratio = _i2_of_q(_likelihood_ratio_q(data), df)
+    ratio_first = pooling.heterogeneity == "likelihood_ratio"
+    needed = not some.all() or (ratio_first and pooling.i2 != "tau2")
+    by_ratio = _i2_of_q(_likelihood_ratio_q(data), df) if needed else np.nan
     if pooling.i2 == "tau2":
         half = np.where((x > 0) & (y > 0), 0.0, 0.5)
         typical = _typical_variance(data, 1 / (x + half) + 1 / (y + half))
         first = _i2_of_tau2(tau2, typical)
     else:
-        ratio_first = pooling.heterogeneity == "likelihood_ratio"
         first = by_ratio if ratio_first else _i2_of_q(_wald_q(data, inside, some), df)
     both = (data.total(x) > 0) & (data.total(y) > 0)
     return np.where(both, np.where(some, first, by_ratio), np.nan)

@@ -94,11 +94,14 @@ def _parts(number: int, columns: _Columns) -> list[np.ndarray]:
 
 def _columns_of(counts: Counts, kind: type = _SINGLE) -> _Columns:
     """Columns of fewer studies than others end in some that do not count."""
-    place = np.arange(counts.row.size) - counts.first[counts.row]
-    shape = place.max() + 1, counts.rows
-    columns = _Columns(*(np.zeros(shape, kind) for _ in range(6)))
-    columns.variance[:] = 1
+    k, number = np.diff(counts.first, append=counts.row.size), counts.row.size
     given = counts.x, counts.y, counts.n, counts.logit, counts.logit_variance, counts.m
+    given = [values.astype(kind) for values in given]
+    if k.max() * counts.rows == number:
+        return _Columns(*(np.ascontiguousarray(values.reshape(-1, k[0]).T) for values in given))
+    place = np.arange(number) - counts.first[counts.row]
+    columns = _Columns(*(np.zeros((k.max(), counts.rows), kind) for _ in range(6)))
+    columns.variance[:] = 1
     for f, values in zip(fields(_Columns), given, strict=True):
         getattr(columns, f.name)[place, counts.row] = values
     return columns
