@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, gammaln
 
 from forestry.logistic_mixed import fit_random, fit_random_batch, laplace, scan, search
 from forestry.logistic_mixed.counts import common_of, counts_of
@@ -211,3 +211,23 @@ def test_sums_run_down_columns_in_order():
     assert columns.sum(values).tobytes() == expected.tobytes()
     one = columns.take(np.arange(1)).sum(values[:, :1])
     assert one.tobytes() == expected[:1].tobytes()
+
+
+def test_many_studies_start_as_near_as_few():
+    rng = np.random.default_rng(7)
+    total = rng.integers(10, 300, size=400)
+    events = rng.binomial(total, expit(-1 + 0.7 * rng.normal(size=(20, 400))))
+    batch = fit_random_batch(events, total)
+    assert batch.converged.all() and batch.iterations.max() <= 2
+    assert np.abs(batch.score[:, 0] * batch.se).max() < 1e-6
+
+
+def test_binomial_coefficients_are_those_of_single_fits():
+    """Of few large and of many small counts."""
+    for total in ([9, 12, 40], [900_000, 12, 40]):
+        x, n = np.array([[3, 5, 9]] * 30), np.array(total)
+        expected = (gammaln(n + 1) - gammaln(x[0] + 1) - gammaln(n - x[0] + 1)).sum()
+        close = {"rel": 1e-14, "abs": 2e-15 * float((n * np.log(n)).sum())}
+        assert counts_of(x, n).constant == pytest.approx([expected] * 30, **close)
+        one = fit_random(x[0], n).log_likelihood
+        assert fit_random_batch(x, n).log_likelihood == pytest.approx([one] * 30, **close)

@@ -96,7 +96,8 @@ class Counts:
     @property
     def constant(self) -> np.ndarray:
         """The binomial coefficients' part of the log-likelihood, (B,)."""
-        return self.sum(gammaln(self.n + 1) - gammaln(self.x + 1) - gammaln(self.y + 1))
+        n, x, y = (_log_factorial(values) for values in (self.n, self.x, self.y))
+        return self.sum(n - x - y)
 
     @cached_property
     def logit(self) -> np.ndarray:
@@ -112,6 +113,14 @@ class Counts:
     def rounding(self) -> np.ndarray:
         """What rounding leaves undecided of a log-likelihood, (B,)."""
         return 1e-12 + 1e-15 * self.sum(self.n)
+
+
+def _log_factorial(n: np.ndarray) -> np.ndarray:
+    """ln(n!) of whole numbers; from a table of all up to the largest, where that is less work."""
+    most = int(n.max())
+    if most >= n.size:
+        return gammaln(n + 1)
+    return gammaln(np.arange(1.0, most + 2))[n.astype(int)]
 
 
 def _rows_of(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

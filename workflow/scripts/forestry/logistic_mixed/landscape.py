@@ -119,13 +119,13 @@ def _reach(middle: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarra
     any one, which may outweigh the others. `terms` (6, G, k) are at `middle` (G,), which is
     near the profile.
     """
-    slope, information = terms[1], -terms[3]
-    k = slope.shape[1]
-    kept = (np.eye(k + 1, k) == 0).astype(float)
-    kept = np.einsum("mk,agk->agm", kept, np.array((information, slope, slope**2)))
-    left = np.maximum(kept[0], 1e-3 * information.sum(axis=1, keepdims=True))
-    shift = np.clip(kept[1] / left, -_FARTHEST, _FARTHEST)
-    spread = np.maximum(np.sqrt(kept[2]) / left, _LEAST / np.sqrt(left))
+    values = np.array((-terms[3], terms[1], terms[1] ** 2))
+    whole = values.sum(axis=-1, keepdims=True)
+    information, slope, square = np.concatenate((whole, whole - values), axis=-1)
+    information = np.maximum(information, 1e-3 * whole[0])
+    shift = np.clip(slope / information, -_FARTHEST, _FARTHEST)
+    spread = np.sqrt(np.maximum(square, 0)) / information
+    spread = np.maximum(spread, _LEAST / np.sqrt(information))
     spread = _REACH * np.minimum(spread, _FARTHEST / _REACH)
     low, high = (shift - spread).min(axis=1), (shift + spread).max(axis=1)
     return middle + low, (high - low) / (_POINTS - 1)

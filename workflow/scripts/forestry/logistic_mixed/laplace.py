@@ -39,7 +39,7 @@ _CURVED = 4.0  # in ln(tau), at least: nearer tau = 0 these derivatives are of a
 # Heights by normal theory miss less than a constant and so many times the sampling variances,
 # each of these at most `_WIDEST`.
 _MISSED, _PER_VARIANCE, _WIDEST = 4.0, 3.0, 2.0
-_DOUBTED = 1.0  # is a height that misses more
+_DOUBTED = 0.1  # is a height that misses more for each study
 _ASIDE = 0.2  # of the two taus about it, in ln(tau), that a maximum may be
 _STEEPEST = 30.0  # logits are held within
 
@@ -119,7 +119,8 @@ def _starts(columns: _Columns, common: Common, tau, first) -> tuple[Start, np.nd
     away = (number < low) | (number > low + 1)
     rival = (profile.height + doubt >= highest) & away & inside
     one = (np.isfinite(top).sum(axis=0) == 1) & ~rival.any(axis=0)
-    one &= np.maximum(doubt[low, rows], doubt[low + 1, rows]) <= _DOUBTED
+    doubts = np.maximum(doubt[low, rows], doubt[low + 1, rows])
+    one &= doubts <= _DOUBTED * columns.sum(np.ones_like(columns.m))
     higher = (profile.height + doubt > common.log_likelihood) & inside
     zero = common.is_maximum & ~np.isfinite(highest) & ~higher.any(axis=0)
     zero &= inside.all(axis=0, where=number >= first)

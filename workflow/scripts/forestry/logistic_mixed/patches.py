@@ -188,9 +188,9 @@ def _improve(patches: Patches, times, tops: Tops, active: np.ndarray) -> np.ndar
     log_tau = patches.region.low + _HEIGHT * (_ROWS * at.band + at.row)
     x, y = (tops.beta[at.sample] - beta) / width, (tops.log_tau[at.sample] - log_tau) / _HEIGHT
     for _ in range(_STEPS):
-        dx, dy, _ = _step(_derivatives(a, x, y))
+        dx, dy, _ = _step(_derivatives(a, x, y, 2))
         x, y = x + dx, y + dy
-    last = _derivatives(a, x, y)
+    last = _derivatives(a, x, y, 3)
     dx, dy, concave = _step(last)
     x, y = x + dx, y + dy
     away = np.maximum(np.abs(x), np.abs(y))
@@ -221,22 +221,21 @@ def _polynomials(patches: Patches, times: np.ndarray, at: _Places) -> np.ndarray
     return a
 
 
-def _derivatives(a: np.ndarray, x, y) -> np.ndarray:
-    """Of orders 0 to 3 in beta and in ln(tau), (4, 4, B)."""
-    return _horner(_horner(a, y).transpose(1, 0, 2), x)
+def _derivatives(a: np.ndarray, x, y, most: int) -> np.ndarray:
+    """Of orders up to `most`, 2 or 3, in beta and in ln(tau): (orders, orders, B)."""
+    return _horner(_horner(a, y, most).transpose(1, 0, 2), x, most)
 
 
-def _horner(a: np.ndarray, x) -> np.ndarray:
-    """Derivatives of orders 0 to 3 at x (B,) of n polynomials (9, n, B): (4, n, B)."""
-    d = np.zeros((4, *a.shape[1:]))
+def _horner(a: np.ndarray, x, most: int) -> np.ndarray:
+    """Derivatives of orders 0 to `most` at x (B,) of n polynomials (9, n, B): (orders, n, B)."""
+    d = np.zeros((most + 1, *a.shape[1:]))
     for coefficients in a[::-1]:
-        for order in (3, 2, 1):
+        for order in range(most, 0, -1):
             d[order] *= x
             d[order] += d[order - 1]
         d[0] *= x
         d[0] += coefficients
-    d[2] *= 2
-    d[3] *= 6
+    d[2:] *= np.array((2.0, 6.0))[: most - 1, None, None]
     return d
 
 
