@@ -6,7 +6,7 @@ is on the scale of analysis (link).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,7 +17,7 @@ from forestry.intervals import INTERVALS, critical_value
 from forestry.tau2 import TAU2_METHODS
 from forestry.tau2_batch import DataSets, Weighted, hold, slabs, tau2_batch, tau2_of
 
-__all__ = ["BatchFit", "Pooled", "fit_random_batch", "pool_batch", "tau2_batch"]
+__all__ = ["BatchFit", "Pooled", "fit_both_batch", "fit_random_batch", "pool_batch", "tau2_batch"]
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,31 @@ def fit_random_batch(
     A search that fails makes its row not converged, never an error. Raises ValueError for
     a row without studies, bad values or an unknown choice.
     """
+    return fit_both_batch(yi, vi, tau2_method, multiplicity, interval, level, i2_basis)[1]
+
+
+def fit_both_batch(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    tau2_method: str = "REML",
+    multiplicity: ArrayLike | None = None,
+    interval: str = "wald",
+    level: float = 0.95,
+    i2_basis: str = "q",
+) -> tuple[Pooled, BatchFit]:
+    """The common effect, whose interval is Wald's, and the random effects model of B data sets.
+
+    As `pool_batch` at tau2 = 0 and `fit_random_batch`, which says what is given and raised.
+    """
     check_choice("tau2 method", tau2_method, TAU2_METHODS)
     check_choice("interval", interval, INTERVALS)
     check_choice("i2_basis", i2_basis, ("q", "tau2"))
-    data = hold(yi, vi, multiplicity)
-    fit = lambda rows: _fit(rows, tau2_method, interval, level, i2_basis)  # noqa: E731
-    return _joined(BatchFit, map(fit, slabs(data)))
+    both = [
+        (_pool(rows, rows.fixed, "wald", level), _fit(rows, tau2_method, interval, level, i2_basis))
+        for rows in slabs(hold(yi, vi, multiplicity))
+    ]
+    common, random = zip(*both, strict=True)
+    return _joined(Pooled, common), _joined(BatchFit, random)
 
 
 def pool_batch(
@@ -98,7 +117,8 @@ def pool_batch(
     """
     check_choice("interval", interval, INTERVALS)
     data = hold(yi, vi, multiplicity)
-    return _pool(data, np.broadcast_to(np.asarray(tau2, dtype=float), data.rows), interval, level)
+    t = np.broadcast_to(np.asarray(tau2, dtype=float), data.rows)
+    return _pool(data, Weighted(data, t), interval, level)
 
 
 # The pooled results -----------------------------------------------------------------------------
@@ -107,7 +127,7 @@ def pool_batch(
 def _fit(data: DataSets, tau2_method: str, interval: str, level: float, i2_basis: str) -> BatchFit:
     t, converged = tau2_of(data, tau2_method)
     t = np.where(converged, t, np.nan)
-    pooled = _pool(data, t, interval, level)
+    pooled = _pool(data, Weighted(data, t), interval, level)
     half = critical_value("t", pooled.df, level) * pooled.se
     q = np.broadcast_to(data.fixed.q, data.rows)
     return BatchFit(
@@ -135,24 +155,22 @@ def _i2_of_tau2(t: np.ndarray, data: DataSets) -> np.ndarray:
     return np.where(several, t / np.where(several, t + typical, 1.0), 0.0)
 
 
-def _pool(data: DataSets, t: np.ndarray, interval: str, level: float) -> Pooled:
-    at = Weighted(data, t)
-    df = np.broadcast_to(data.df, t.shape)
-    scale = np.ones_like(t)
+def _pool(data: DataSets, at: Weighted, interval: str, level: float) -> Pooled:
+    df = np.broadcast_to(data.df, data.rows)
+    scale = np.ones(data.rows)
     if interval.startswith("hartung_knapp"):
         scale = np.where(df > 0, at.q / np.where(df > 0, df, 1), 1.0)
     if interval == "hartung_knapp_ad_hoc":
         scale = np.maximum(scale, 1.0)
-    reference = np.zeros_like(t) if interval == "wald" else df
+    reference = np.zeros(data.rows) if interval == "wald" else df
     if interval == "hartung_knapp_wider":
-        critical = critical_value("t", [df, np.zeros_like(t)], level)
+        critical = critical_value("t", [df, np.zeros(data.rows)], level)
         narrower = critical[0] * np.sqrt(scale) < critical[1]
         scale, reference = np.where(narrower, 1.0, scale), np.where(narrower, 0, df)
     se = np.sqrt(scale / at.s1)
     return Pooled(at.mean + data.centre, se, scale, df + 1, reference)
 
 
-def _joined(kind: type, parts: Iterator) -> BatchFit:
-    parts = list(parts)
+def _joined(kind: type, parts: Sequence):
     names = (field.name for field in fields(kind))
     return kind(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -16,7 +16,7 @@ def critical_value(interval: str, df: ArrayLike, level: float) -> np.ndarray:
     """Multiplier of the standard error for a two-sided interval; normal where `df` is 0."""
     check_level(level)
     df, upper = np.asarray(df, dtype=float), (1 + level) / 2
-    if interval == "wald":
+    if interval == "wald" or not df.any():
         return np.full(df.shape, ndtri(upper))
     return np.where(df > 0, stdtrit(np.maximum(df, 1), upper), ndtri(upper))
 

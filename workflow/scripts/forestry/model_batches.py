@@ -82,8 +82,7 @@ def fit_many(data: DataSets, pooling: Pooling) -> ManyModels:
 
 def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
     yi, vi, m = data.studies.yi, data.studies.vi, data.multiplicity
-    common = batch.pool_batch(yi, vi, 0.0, multiplicity=m)
-    random = batch.fit_random_batch(
+    common, random = batch.fit_both_batch(
         *(yi, vi, pooling.tau2, m, pooling.interval, pooling.level, pooling.i2)
     )
     return ManyModels(

@@ -102,10 +102,11 @@ def hold(yi: ArrayLike, vi: ArrayLike, multiplicity: ArrayLike | None) -> DataSe
     if y.shape[1] == 0:
         raise ValueError("a data set without studies cannot be pooled")
     check_values(y, v)
-    m = np.ones(v.shape[1:]) if multiplicity is None else np.asarray(multiplicity, dtype=float)
-    m = np.atleast_2d(m)
-    if not 0 <= m.min() <= m.max() < np.inf or (m != np.floor(m)).any():  # NaN compares false
+    m = np.atleast_2d(np.ones(v.shape[1:]) if multiplicity is None else multiplicity)
+    whole = np.issubdtype(m.dtype, np.integer) or (m == np.floor(m)).all()
+    if not (whole and 0 <= m.min() <= m.max() < np.inf):  # NaN compares false
         raise ValueError("a multiplicity is missing, not whole or negative")
+    m = m.astype(float)
     k = _dot(m)
     if not k.min() > 0:
         raise ValueError("a data set without studies cannot be pooled")
@@ -133,7 +134,7 @@ def _first_drawn(m: np.ndarray, v: np.ndarray) -> np.ndarray:
     if v.shape[0] > 1:
         return np.where(m > 0, v, np.inf).argmin(axis=1)
     order = v[0].argsort()
-    return order[(m[:, order] > 0).argmax(axis=1)]
+    return order[(m > 0)[:, order].argmax(axis=1)]
 
 
 def slabs(data: DataSets) -> Iterator[DataSets]:
@@ -155,7 +156,10 @@ class Weighted:
         self._first, self._r1 = 1 / (data.apart + t), _dot(self._mw)
         self.s1 = self._first + self._r1
         self.mean = _dot(self._mw, data.y) / self.s1
-        self._residual = data.y - self.mean[:, None]
+
+    @cached_property
+    def _residual(self) -> np.ndarray:
+        return self._data.y - self.mean[:, None]
 
     @cached_property
     def q(self) -> np.ndarray:
