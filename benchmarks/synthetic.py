@@ -28,6 +28,10 @@ variants:
   no_outliers: {{outliers: {{rule: studentized_residual, threshold: 1.96}}}}
 bias:
   tests: [egger, begg]
+tables:
+  "1": {{kind: pooled, title: Pooled results, outcomes: [{names}]}}
+  S1: {{kind: sensitivity, title: Every outcome under every variant}}
+  S2: {{kind: bias, title: Tests of small-study effects}}
 outcomes:
 """
 OUTCOME = """\
@@ -58,7 +62,10 @@ NOT_EVIDENCE = "drawn by a random number generator"
 
 
 def write_review(folder: str | Path, outcomes: int, studies: int = 12) -> Path:
-    """A review in `folder`: each outcome with a forest plot, a funnel plot and most studies."""
+    """A review in `folder`: each outcome with a forest plot, a funnel plot and most studies.
+
+    All outcomes are in each of three tables, and so in a supplement.
+    """
     draw = random.Random(SEED)
     resources = Path(folder) / "resources"
     (resources / "extraction").mkdir(parents=True)
@@ -90,7 +97,7 @@ def write_review(folder: str | Path, outcomes: int, studies: int = 12) -> Path:
         OUTCOME.format(id=name, number=number, pooling="logit_mixed" if number % 2 else "raw")
         for number, name in enumerate(names, start=1)
     ]
-    text = CONFIG.format(outcomes=outcomes) + "".join(declared)
+    text = CONFIG.format(outcomes=outcomes, names=", ".join(names)) + "".join(declared)
     (Path(folder) / "config.yaml").write_text(text, encoding="utf-8")
     return Path(folder)
 

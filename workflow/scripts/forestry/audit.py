@@ -16,6 +16,7 @@ from forestry.consistency import Printed, Published, read_printed
 from forestry.reconstruction.files import Solution
 from forestry.reconstruction.results import NONE as NO_SOLUTION
 from forestry.reconstruction.results import SEVERAL
+from forestry.records import by_outcome
 from forestry.results import Estimate, StudyEffect, Weight
 
 AGREES = "agrees"
@@ -100,14 +101,14 @@ def audit(
     found of each result. Raises ValueError for a published text that is no number, and where two
     estimates of one result are selected.
     """
-    computed = _selected(estimates)
+    computed, own = _selected(estimates), by_outcome(weights)
     found = {(solution.outcome, solution.variant): solution for solution in solutions}
     return [
         _audit_row(
             row,
             _place(row, subgroup_map),
             computed,
-            _pool(row, effects, subgroup_map, refs or {}, weights),
+            _pool(row, effects, subgroup_map, refs or {}, own.get(row.outcome, [])),
             effects,
             found.get((row.outcome, row.variant)),
         )
@@ -147,7 +148,7 @@ def _pool(row: Published, effects, subgroup_map, refs, weights) -> _Pool:
         return _Pool(known, len(listed) - len(known))
     if row.variant in subgroup_map:
         place = _place(row, subgroup_map)
-        members = [w.study_id for w in weights if (w.outcome, w.variant, w.group) == place]
+        members = [w.study_id for w in weights if (w.variant, w.group) == place[1:]]
         return _Pool(tuple(rows[study] for study in members if study in rows) or None)
     if row.variant != "main":
         return _Pool(None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forestry.figures.prisma_flow import PrismaFlow
 from forestry.legends import Plot, legend
+from forestry.records import by_outcome
 from forestry.results import Estimate, FigureLegend, StudyEffect, SubgroupTest, Weight
 from forestry.subgroup_steps import differences, in_step
 
@@ -27,10 +28,17 @@ class Results:
 
 def figure_legends(figures: Sequence[Mapping], results: Results) -> list[FigureLegend]:
     """The legend of each figure. `figures` are those of `Review.legend_settings`."""
-    return [_figure_legend(figure, results) for figure in figures]
+    found = [by_outcome(rows) for rows in (results.estimates, results.weights, results.tests)]
+    legends = []
+    for figure in figures:
+        estimates, weights, tests = (rows.get(figure["outcome"], []) for rows in found)
+        own = replace(results, estimates=estimates, weights=weights, tests=tests)
+        legends.append(_figure_legend(figure, own))
+    return legends
 
 
 def _figure_legend(figure: Mapping, results: Results) -> FigureLegend:
+    """The legend of a figure, from the results of its outcome."""
     said = legend(figure["kind"], _plot(figure, results))
     return FigureLegend(figure["figure"], figure["annexure"], said.title, said.text)
 
@@ -43,7 +51,6 @@ def _plot(figure: Mapping, results: Results) -> Plot:
     effects = results.effects[outcome]
     if in_groups:
         effects = in_step(results.subgroup_effects[outcome], results.weights, outcome, variant)
-    tests = [test for test in results.tests if test.outcome == outcome]
     words = ("label", "variant_label", "variant_text", "reported_variant", "unit")
     words = (*words, "labels", "groups", "pooling", "preset", "unsolved")
     return Plot(
@@ -52,6 +59,6 @@ def _plot(figure: Mapping, results: Results) -> Plot:
         estimates=results.estimates,
         weights=results.weights,
         effects=effects,
-        differences=differences(tests, variant) if in_groups else None,
+        differences=differences(results.tests, variant) if in_groups else None,
         **{word: figure[word] for word in words},
     )

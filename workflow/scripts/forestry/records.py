@@ -88,6 +88,14 @@ def _format(value) -> str:
     return str(value)
 
 
+def by_outcome(rows: Iterable[Record]) -> dict[str, list[Record]]:
+    """The rows of each outcome, in their order: of many outcomes, to look through once."""
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(row.outcome, []).append(row)
+    return found
+
+
 def collate(paths: Iterable[str | Path], output: str | Path) -> None:
     """Write tables of the same columns one after the other, under one header.
 

@@ -38,7 +38,8 @@ class Pictures:
         name = f"word/media/image{number}.png"
         self.files[name] = file
         held = Part(PackURI(f"/{name}"), CONTENT_TYPE.PNG, b"", self.document.part.package)
-        relation = self.document.part.relate_to(held, RELATIONSHIP_TYPE.IMAGE)
+        relation = f"picture{number}"
+        self.document.part.rels.add_relationship(RELATIONSHIP_TYPE.IMAGE, held, relation)
         image = Image.from_file(str(file))
         width, height = map(Mm, room_mm)
         scale = min(1.0, width / image.width, height / image.height)

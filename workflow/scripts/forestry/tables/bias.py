@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from forestry.records import by_outcome
 from forestry.results import BiasRecord, Weight
 from forestry.tables.format import NONE, count, p_value, sentence, significant, spread
 from forestry.tables.model import Column, Row, Table, section
@@ -73,12 +74,12 @@ def declared_tests(
 
     They are what the table's CSV holds: the table itself leaves out, and joins.
     """
-    places = {id: place for place, id in enumerate(variants)}
+    places, found = {id: place for place, id in enumerate(variants)}, by_outcome(tests)
     return [
         test
         for outcome in outcomes
         for test in sorted(
-            (test for test in tests if test.outcome == outcome.id and test.variant in places),
+            (test for test in found.get(outcome.id, []) if test.variant in places),
             key=lambda test: places[test.variant],
         )
     ]
@@ -109,9 +110,9 @@ def bias_table(
     rows: list[Row] = []
     untested: list[Row] = []
     pooled = pooled_studies(weights)
-    declared = declared_tests(tests, outcomes, variants)
+    declared = by_outcome(declared_tests(tests, outcomes, variants))
     for outcome in outcomes:
-        own = [test for test in declared if test.outcome == outcome.id]
+        own = declared.get(outcome.id, [])
         if any(map(_made, own)):
             found = _variants(own, pooled, main)
             printer = _Printer(variants, names, main, reconstructed or {})

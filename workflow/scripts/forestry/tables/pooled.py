@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from forestry.records import by_outcome
 from forestry.results import Estimate, StudyEffect
 from forestry.tables.format import (
     MODELS,
@@ -98,13 +99,14 @@ def pooled_table(
     each outcome by its id. Raises ValueError where an outcome has no reported result,
     KeyError where it has no effects.
     """
+    found = by_outcome(estimates)
 
     def rows_of(outcome: Outcome) -> list[Row]:
-        own = of_outcome(estimates, outcome.id)
-        record = _record(outcome, variant, estimates, effects[outcome.id])
+        own = of_outcome(found.get(outcome.id, []), outcome.id)
+        record = _record(outcome, variant, own, effects[outcome.id])
         rows = [_row(outcome.titled(record.measure), record, own)]
         if record.k_reconstructed and reported_variant:
-            beside = _record(outcome, reported_variant, estimates, ())
+            beside = _record(outcome, reported_variant, own, ())
             rows.append(_row(sentence(reported_label), beside, own, "quiet"))
         return rows
 

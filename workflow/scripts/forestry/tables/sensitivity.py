@@ -12,6 +12,7 @@ from itertools import groupby
 
 from forestry.figures.wording import NumberFormat
 from forestry.measure_kinds import RATIOS
+from forestry.records import by_outcome
 from forestry.results import Estimate, Weight
 from forestry.tables.bootstrap import BootstrapColumn
 from forestry.tables.format import (
@@ -103,16 +104,17 @@ def sensitivity_records(
 
     Raises ValueError where an outcome lacks a result of a variant, or has two.
     """
-    pooled = pooled_studies(weights)
+    pooled, found = pooled_studies(weights), by_outcome(estimates)
     records = []
     for outcome in outcomes:
-        reference = reported(estimates, outcome.id, main)
+        own = found.get(outcome.id, [])
+        reference = reported(own, outcome.id, main)
         for variant in variants:
             if variant in leave_one_out:
-                rows = _in_turn(estimates, outcome.id, variant)
+                rows = _in_turn(own, outcome.id, variant)
                 records += [_record(row, reference, same=False) for row in rows]
                 continue
-            row = reported(estimates, outcome.id, variant)
+            row = reported(own, outcome.id, variant)
             studies = [pooled.get((outcome.id, v), frozenset()) for v in (variant, main)]
             records.append(_record(row, reference, studies[0] == studies[1]))
     return records
@@ -151,11 +153,12 @@ def sensitivity_table(
         outcomes, variants, estimates, weights, main=main, leave_one_out=leave_one_out
     )
     printer = _Printer(variants, main, leave_one_out, labels or {}, bootstrap)
+    found, recorded = by_outcome(estimates), by_outcome(records)
     for outcome in outcomes:
-        own = [record for record in records if record.outcome == outcome.id]
+        own = recorded[outcome.id]
         titled = outcome.titled(own[0].measure)
         if any(record.estimate is not None for record in own):
-            form = estimate_format(of_outcome(estimates, outcome.id))
+            form = estimate_format(of_outcome(found[outcome.id], outcome.id))
             rows += [section(titled), *printer.outcome(own, form)]
         else:
             never.append(printer.quiet(titled, own, _why_not(own)))
