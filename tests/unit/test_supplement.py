@@ -305,7 +305,38 @@ def test_tables_without_rows_or_notes_are_set(tmp_path):
     assert len(Document(tmp_path / "s.docx").tables) == 3
 
 
+def table_of_variants():
+    """Forty variants of five tests each, of which the first alone says the variant's name."""
+    columns = (Column("Variant", width=2), Column("Test"), Column("p", "right", kind="number"))
+    rows = [
+        Row((f"variant {i:02}," * (j == 0), f"test {i:02}.{j}", "0.05"))
+        for i in range(40)
+        for j in range(5)
+    ]
+    return Table("S4", "Tests", columns, (section("An outcome"), *rows), ("A note.",))
+
+
+def test_no_page_breaks_between_a_name_and_its_rows(tmp_path):
+    whole = Supplement("T", "A", (Section("Tables", (table_of_variants(),)),))
+    write_pdf(whole, tmp_path / "s.pdf")
+    with pdfium.PdfDocument(tmp_path / "s.pdf") as document:
+        pages = [page.get_textpage().get_text_range() for page in document]
+    assert sum("test" in page for page in pages) > 2
+    for i in range(40):
+        (page,) = [page for page in pages if f"variant {i:02}," in page]
+        assert all(f"test {i:02}.{j}" in page for j in range(5))
+        assert "An outcome" in page
+
+
 # Word -------------------------------------------------------------------------------------
+
+
+def test_word_keeps_a_name_and_its_rows_on_one_page(tmp_path):
+    whole = Supplement("T", "A", (Section("Tables", (table_of_variants(),)),))
+    write_docx(whole, tmp_path / "s.docx")
+    (made,) = Document(tmp_path / "s.docx").tables
+    kept = [bool(row.cells[1].paragraphs[0].paragraph_format.keep_with_next) for row in made.rows]
+    assert kept[2:] == [True, True, True, True, False] * 40
 
 
 def test_word_has_real_headings_in_order(supplement, word):

@@ -243,9 +243,10 @@ class _WordTable:
             cell.vertical_alignment = WD_CELL_VERTICAL_ALIGNMENT.BOTTOM
         for row in rows[: self.heads]:
             _repeat(row)
-        for row, content in zip(rows[self.heads :], self.table.rows, strict=True):
+        last = [not row.goes_on for row in self.table.rows[1:]] + [True]
+        for row, content, ends in zip(rows[self.heads :], self.table.rows, last, strict=False):
             _unbroken(row)
-            self._row(row, content)
+            self._row(row, content, keep=not ends)
 
     def _widths(self) -> None:
         from docx.shared import Mm
@@ -266,7 +267,8 @@ class _WordTable:
                 _cell_border(cell, "bottom", MUTED)
             start += span
 
-    def _row(self, row, content: Row) -> None:
+    def _row(self, row, content: Row, keep: bool) -> None:
+        """Write a row; `keep` keeps it on the page of the next one."""
         cells = row.cells
         if content.kind == "section":
             cell = _merged(cells, 0, len(cells))
@@ -280,12 +282,12 @@ class _WordTable:
             return
         colour = MUTED if content.kind == "quiet" else INK
         for column, cell, text in zip(self.columns, cells, content.cells, strict=True):
-            self._cell(column, cell, text, colour)
+            self._cell(column, cell, text, colour, keep)
 
-    def _cell(self, column: Column, cell, text: str, colour: str) -> None:
+    def _cell(self, column: Column, cell, text: str, colour: str, keep: bool) -> None:
         if column.kind == "judgement" and text in JUDGEMENTS:
             _shade(cell, JUDGEMENTS[text])
-        self._text(cell, text, column.align, colour=colour)
+        self._text(cell, text, column.align, colour=colour, keep=keep)
 
     def _text(
         self, cell, text: str, align: str, bold=False, colour: str = INK, keep: bool = False

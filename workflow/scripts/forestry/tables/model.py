@@ -49,6 +49,7 @@ class Row:
 
     kind: ``body``; ``quiet``, of less weight; ``section``, one cell over the whole width;
         ``span``, a cell in the first column and one over the others.
+    A row whose first cell is empty goes on with the row above: no page breaks between them.
     values: the numbers and texts behind the cells, unrounded, by tidy column name; {} in
         a row that is a heading only.
     """
@@ -56,6 +57,10 @@ class Row:
     cells: tuple[str, ...]
     kind: str = "body"
     values: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        return not self.cells[0]
 
 
 @dataclass(frozen=True)
