@@ -4,10 +4,12 @@ import pytest
 
 from forestry.legends import (
     LEGENDS,
+    VARIANCES,
     Legend,
     Plot,
     legend,
 )
+from forestry.measures.means import SMD_VARIANCES
 from forestry.results import Estimate, HeterogeneityTest, StudyEffect, Weight
 
 EMPTY = dict.fromkeys(Estimate.__annotations__)
@@ -112,6 +114,29 @@ def test_a_model_by_declaration():
     assert "is reported as declared for this analysis" in text(
         "forest", pooling={"select": "random"}
     )
+
+
+@pytest.mark.parametrize(
+    ("correction", "variance", "phrase"),
+    [
+        ("exact", "LS", "the exact correction and the large-sample variance (LS)."),
+        ("exact", "LS2", "the exact correction and the variance of d, corrected (LS2)."),
+        ("approximate", "UB", "the approximate correction and the unbiased variance (UB)."),
+        ("approximate", "revman", "the approximate correction and RevMan's variance."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["forest", "subgroup_forest", "funnel"])
+def test_a_legend_says_which_of_hedges_g_it_is(kind, correction, variance, phrase):
+    row = estimate(measure="standardized_mean_difference", method="inverse_variance")
+    told = {"correction": correction, "variance": variance}
+    assert f"Effects are Hedges' g with {phrase}" in text(kind, row, standardized=told)
+    none = [effect(study, "unavailable") for study in "ab"]
+    assert "Hedges" not in text(kind, nothing(0), standardized=told, effects=none)
+    assert "Hedges" not in text(kind, row)
+
+
+def test_every_variance_of_hedges_g_has_words():
+    assert set(VARIANCES) == set(SMD_VARIANCES)
 
 
 @pytest.mark.parametrize(

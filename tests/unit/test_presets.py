@@ -210,6 +210,10 @@ def test_a_declared_hedges_g_wins_and_is_said():
     assert other.preset_words("o") == "as RevMan 5 does by default except for Hedges' g"
     alone = _of_hedges_g({"model": "inverse_variance"})
     assert alone.standardized("o") == {"correction": "exact", "variance": "LS"}
+    assert [found.hedges_g("o") for found in (plain, other, alone)] == [
+        found.standardized("o") for found in (plain, other, alone)
+    ]
+    assert _of_hedges_g({"model": "inverse_variance"}, measure="mean").hedges_g("o") == {}
 
 
 # Legends --------------------------------------------------------------------------------------

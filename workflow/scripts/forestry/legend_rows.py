@@ -52,7 +52,7 @@ def _plot(figure: Mapping, results: Results) -> Plot:
     if in_groups:
         effects = in_step(results.subgroup_effects[outcome], results.weights, outcome, variant)
     words = ("label", "variant_label", "variant_text", "reported_variant", "unit")
-    words = (*words, "labels", "groups", "pooling", "preset", "unsolved")
+    words = (*words, "labels", "groups", "pooling", "preset", "standardized", "unsolved")
     return Plot(
         outcome=outcome,
         variant=variant,

@@ -77,6 +77,12 @@ I2_BASES = {
     "likelihood_ratio_q": ", from the likelihood-ratio Q",
     "tau2": ", from τ²",
 }
+VARIANCES = {
+    "LS": "the large-sample variance (LS)",
+    "LS2": "the variance of d, corrected (LS2)",
+    "UB": "the unbiased variance (UB)",
+    "revman": "RevMan's variance",
+}
 MODELS = {"common": "common-effect", "random": "random-effects"}
 AS_PRINTED = "as printed"
 ADDED = "added to the cells"  # how effects name a continuity correction
@@ -105,6 +111,8 @@ class Plot:
     unsolved: the bases of reconstructed rows that do not give the published result.
     labels: study names by id; groups: subgroup names by key.
     pooling: the way of pooling as declared; preset: whose defaults it follows, in words.
+    standardized: which of Hedges' g it has, `correction` and `variance` as an outcome declares
+        them; {} for another measure.
     """
 
     label: str
@@ -122,6 +130,7 @@ class Plot:
     groups: Mapping[str, str] = field(default_factory=dict)
     pooling: Mapping = field(default_factory=dict)
     preset: str = ""
+    standardized: Mapping[str, str] = field(default_factory=dict)
     differences: HeterogeneityTest | None = None  # subgroup_forest: between groups; read by name
     contours: Sequence[float] = ()  # funnel: the p values that shading bounds
     filled: int | None = None  # funnel: points added by trim and fill; None if not shown
@@ -412,7 +421,16 @@ def _contours(plot: Plot, row: Estimate) -> str:
 
 def _rows(plot: Plot, points: bool = False) -> list[str]:
     said = (*_left_out(plot), *_converted(plot, points), _derived(plot), _reconstructed(plot))
+    said = (_hedges_g(plot), *said)
     return [told for told in (*said, *_unusable(plot)) if told]
+
+
+def _hedges_g(plot: Plot) -> str:
+    """Which of Hedges' g stands in the figure, in the declaration's words."""
+    if not plot.standardized or not any(effect.usable for effect in plot.effects):
+        return ""
+    correction, variance = plot.standardized["correction"], plot.standardized["variance"]
+    return f"effects are Hedges' g with the {correction} correction and {VARIANCES[variance]}"
 
 
 def _left_out(plot: Plot) -> list[str]:

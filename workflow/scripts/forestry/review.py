@@ -197,6 +197,11 @@ class Review:
         of_preset = standardized_of(declared, self._measure(outcome))
         return {**STANDARDIZED, **of_preset, **self._declared_standardized(outcome)}
 
+    def hedges_g(self, outcome: str, of_subgroups: bool = False) -> dict[str, str]:
+        """As `standardized`; {} where the measure is another."""
+        is_one = self._measure(outcome) == "standardized_mean_difference"
+        return self.standardized(outcome, of_subgroups) if is_one else {}
+
     def _declared_standardized(self, outcome: str) -> dict[str, str]:
         of_all = self.config.get("effects", {}).get("standardized", {})
         return {**of_all, **self.config["outcomes"][outcome].get("standardized", {})}

@@ -130,6 +130,7 @@ def figure_legend_settings(review: Review, figure: Figure) -> dict:
         "groups": dict(groups),
         "pooling": dict(pooling(figure.outcome)),
         "preset": review.preset_words(figure.outcome, of_subgroups=is_step),
+        "standardized": review.hedges_g(figure.outcome, of_subgroups=is_step),
     }
 
 
