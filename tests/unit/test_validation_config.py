@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snakemake.cli import parse_config
 
 from checked_once import unchanged_tables_checked_once  # noqa: F401
 from forestry import (
@@ -358,6 +359,7 @@ def test_a_missing_key_is_a_fault(path):
         ("prisma.studies_included", -1, "must be 0 or more"),
         ("prisma.records_identified.registers", "none", "must be a count, or counts by name"),
         ("reconstructed", "yes", "must be true or false, not text"),
+        ("reconstructed", "false", "not text: write false without quotes, or False behind"),
         ("review", None, "must be a mapping of keys to values, not nothing"),
     ],
     ids=lambda value: str(value)[:50].replace("\n", "\\n"),
@@ -367,6 +369,17 @@ def test_a_wrong_value_is_a_fault(path, value, rule):
     assert (fault.file, fault.column) == (CONFIG, path)
     assert fault.value == shown(value)
     assert rule in fault.rule
+
+
+@pytest.mark.parametrize("word", ["True", "False"])
+def test_a_truth_behind_config_is_what_the_fault_says(word):
+    """Snakemake takes Python's words for one; those of YAML stay texts there."""
+    config = yaml.safe_load(DECLARED)
+    given = parse_config([f"reconstructed={word.lower()}"])
+    (fault,) = DeclarationSchema.read(SCHEMA).faults({**config, **given})
+    assert f"or {word} behind Snakemake's --config" in fault.rule
+    given = parse_config([f"reconstructed={word}"])
+    assert not DeclarationSchema.read(SCHEMA).faults({**config, **given})
 
 
 @pytest.mark.parametrize("section", ["outcomes", "pooling", "variants", "subgroups", "studies"])

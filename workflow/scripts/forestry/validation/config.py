@@ -88,8 +88,17 @@ def _sentence(error: ValidationError) -> str:
     if error.validator in ("anyOf", "pattern"):
         return f"must be {error.schema['title']}"
     if error.validator == "type":
-        return f"must be {_kinds(limit)}, not {_kind_of(error.instance)}"
+        rule = f"must be {_kinds(limit)}, not {_kind_of(error.instance)}"
+        return rule + _meant_as_truth(error)
     return SENTENCES[error.validator].format(limit)
+
+
+def _meant_as_truth(error: ValidationError) -> str:
+    """How a true or false is written, where a text says one of these words."""
+    word = str(error.instance).casefold()
+    if error.validator_value != "boolean" or word not in ("true", "false"):
+        return ""
+    return f": write {word} without quotes, or {word.title()} behind Snakemake's --config"
 
 
 SENTENCES = {
