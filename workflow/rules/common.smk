@@ -270,6 +270,16 @@ def figure_labels(wildcards):
 
 # The supplement and all that a run makes ---------------------------------------------------
 
+# The files of its volumes, by number: one, unless very much is declared.
+VOLUMES = {
+    f"results/supplement{f'_{number}' if number > 1 else ''}.pdf": number
+    for number in range(1, documents.volumes(REVIEW) + 1)
+}
+
+
+def volume(wildcards, output):
+    return {"number": VOLUMES[output.supplement], "of": len(VOLUMES)}
+
 
 def template(name):
     """A template of the supplement, as an input to watch."""
@@ -283,11 +293,7 @@ def final_files():
     figures += ["risk_of_bias"] if REVIEW.tables_of("risk_of_bias") else []
     tables = [*COLLATED, *(["audit", "consistency"] if REVIEW.is_published else [])]
     return [
-        *(
-            ["results/supplement.pdf", "results/supplement.docx"]
-            if REVIEW.tables
-            else []
-        ),
+        *([*VOLUMES, "results/supplement.docx"] if REVIEW.tables else []),
         *(["results/tables/tables.xlsx"] if REVIEW.tables else []),
         *collect("results/tables/{table}.csv", table=REVIEW.tables),
         *collect("results/legends.{format}", format=["csv", "rst"]),

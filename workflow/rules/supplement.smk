@@ -1,11 +1,11 @@
 # Legends, and tables and figures assembled.
 #
 # In:    results/*.csv, results/effects/, results/tables/, results/figures/
-# Out:   results/legends.csv, results/legends.rst, results/supplement.pdf, results/supplement.docx,
-#        results/captions/
+# Out:   results/legends.csv, results/legends.rst, results/supplement.pdf (_2.pdf and so on),
+#        results/supplement.docx, results/captions/
 # Steps: legends          each figure's legend, from what was done
 #        captions         of the report: each template with what it speaks of
-#        supplement_pdf   title page, contents, tables, annexures
+#        supplement_pdf   title page, contents, tables, annexures; in volumes where they are many
 #        supplement_docx  the same for journals that want Word
 
 
@@ -62,13 +62,16 @@ rule supplement_pdf:
         figures=collect("results/figures/{figure}.pdf", figure=REVIEW.figures),
         template=template("supplement.typ"),
     output:
-        supplement="results/supplement.pdf",
+        supplement="results/supplement{volume}.pdf",
     log:
-        "logs/supplement_pdf.log",
+        "logs/supplement_pdf{volume}.log",
+    wildcard_constraints:
+        volume=r"(_\d+)?",
     conda:
         "../envs/forestry.yaml"
     params:
         settings={**documents.supplement_settings(REVIEW), "figures": "results/figures"},
+        volumes=volume,
         code=code("supplement_pdf.py"),
     script:
         "../scripts/supplement_pdf.py"

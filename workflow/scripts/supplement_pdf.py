@@ -1,4 +1,4 @@
-"""The supplement as PDF."""
+"""The supplement, or a volume of it, as PDF."""
 
 import sys
 
@@ -10,6 +10,7 @@ from forestry.assembly import assemble
 from forestry.records import read_records
 from forestry.results import FigureLegend
 from forestry.supplement.pdf import write_pdf
+from forestry.supplement.volumes import volume
 from forestry.tables.model import read_tables
 
 supplement = assemble(
@@ -18,4 +19,5 @@ supplement = assemble(
     read_records(snakemake.input.legends, FigureLegend),
     Path(snakemake.params.settings["figures"]),
 )
-write_pdf(supplement, snakemake.output.supplement)
+volumes = snakemake.params.volumes
+write_pdf(volume(supplement, volumes["number"], volumes["of"]), snakemake.output.supplement)

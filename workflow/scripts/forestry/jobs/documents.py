@@ -7,6 +7,7 @@ from forestry.jobs.statistics import step_of, subgroup_settings
 from forestry.provenance import digest_of
 from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table, size_of
+from forestry.supplement.volumes import volumes_of
 
 BY_SOURCE = "the source had left them out, and no rule is applied again"
 
@@ -166,6 +167,20 @@ def supplement_settings(review: Review) -> dict:
         "details": [list(pair) for pair in details if pair[1]],
         "annexures": dict(review.config.get("annexures", {})),
     }
+
+
+def volumes(review: Review) -> int:
+    """Of how many volumes the supplement is, by what is declared for it."""
+    rows = sum(_rows_about(review, table) for table in review.tables)
+    return volumes_of(len(review.figures), rows)
+
+
+def _rows_about(review: Review, table: str) -> int:
+    """About how many rows a table has; several tests of a variant are mostly joined or left out."""
+    kind, outcomes = review.config["tables"][table]["kind"], len(table_outcomes(review, table))
+    if kind in ("sensitivity", "bias"):
+        return outcomes * (1 + len(review.config["variants"]))
+    return outcomes if kind == "pooled" else len(review.studies)
 
 
 def audit_settings(review: Review) -> dict:

@@ -65,7 +65,7 @@ def _section(section: Section, room: Path) -> dict:
 def _figure(figure: FigureEntry, room: Path) -> dict:
     if not Path(figure.pdf).is_file():
         raise ValueError(f"{figure.name}: no file {figure.pdf}")
-    image = f"figure-{len(list(room.glob('figure-*.pdf'))) + 1}.pdf"
+    image = f"figure-{figure.id}.pdf"
     shutil.copyfile(figure.pdf, room / image)
     return {
         "id": figure.id,
