@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, gammaln, logsumexp
@@ -248,14 +248,34 @@ def test_order_of_studies_does_not_matter(name):
     same(fit_random(events[order], total[order]), fit_random(events, total), total)
 
 
+@pytest.mark.parametrize("nodes", [1, 7, 9, 25])
+def test_a_study_adds_the_same_alone_as_among_others(nodes):
+    """To the last bit, at whatever place in a slab of any width."""
+    rule, draw = likelihood.rule_of(nodes), np.random.default_rng(1)
+    slab = likelihood._SLAB // nodes
+    width = slab + 1  # of which the last slab holds one
+    n = draw.integers(1, 60, width)
+    x = draw.binomial(n, draw.uniform(size=width)).astype(float)
+    y, beta, tau = n - x, draw.normal(size=width), draw.uniform(0, 3, width)
+    terms, modes, _ = likelihood.in_slabs(x, y, beta, tau, rule)
+    for i in (0, 1, slab // 2, slab - 1, slab):
+        alone, mode, _ = likelihood.in_slabs(*(v[i : i + 1] for v in (x, y, beta, tau)), rule)
+        assert np.array_equal(alone[:, 0], terms[:, i]) and mode[0] == modes[i]
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_events_and_non_events_swap_the_sign(name):
     events, total = counts(ALL[name])
     same(fit_random(total - events, total), fit_random(events, total), total, sign=-1)
 
 
+# Its scan ends at the maximum but for what is rough there, above which no exact height is.
+AT_ITS_START = ([0, 28, 10, 1, 1, 1, 2, 2], [15, 28, 11, 2, 2, 2, 17, 28])
+
+
 @settings(deadline=None, max_examples=40)
 @given(studies())
+@example(AT_ITS_START)
 def test_no_point_of_a_grid_is_higher(data):
     fit = fit_random(*data)
     beta, tau = np.meshgrid(np.linspace(-6, 6, 49), np.geomspace(0.01, 3, 24))

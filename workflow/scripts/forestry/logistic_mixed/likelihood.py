@@ -18,6 +18,7 @@ from forestry.logistic_mixed.counts import Counts
 _MODE_STEPS = 200
 _HALLEY_STEPS = 30  # at most, of these
 _SLAB = 2**15  # numbers in an array over nodes, at once: such arrays stay in the cache
+_TERMS = 7  # that BLAS sums at once
 _WILD = 50.0  # a guess at a mode is no guess where its logit is beyond this and beta
 _STEEPEST = 700.0  # logits are held within, as exp does not reach further
 
@@ -300,7 +301,23 @@ def _moments(x, n, tau, s, mode: Mode, rule: Rule) -> np.ndarray:
     np.subtract(r * r, square, out=square)
     r *= share
     square *= share
-    return np.matmul(rule.powers, weighted).reshape(15, -1)
+    return _sums_of_powers(rule.powers, weighted)
+
+
+def _sums_of_powers(powers: np.ndarray, weighted: np.ndarray) -> np.ndarray:
+    """The products of (5, J) and (3, J, N), (15, N), which no study's neighbours change.
+
+    BLAS sums few terms in one order, for any number of columns but one; of more terms the
+    order, and with it the last bit, hangs on that number.
+    """
+    nodes, size = weighted.shape[1:]
+    if size == 1:
+        weighted = np.repeat(weighted, 2, axis=2)
+    sums = np.matmul(powers[:, :_TERMS], weighted[:, :_TERMS])
+    for start in range(_TERMS, nodes, _TERMS):
+        part = slice(start, start + _TERMS)
+        sums += np.matmul(powers[:, part], weighted[:, part])
+    return sums.reshape(15, -1)[:, :size]
 
 
 # Of whole data sets -----------------------------------------------------------------------------

@@ -150,13 +150,14 @@ def _root(f: float, rise: float, *ends: float) -> float:
 def _climbed(counts: Counts, beta, tau, u, level: float, rule: Rule) -> Maximum:
     """`zero` where the log-likelihood does not rise above `level`.
 
-    It never ends where it begins, where the Hessian is not exact.
+    It begins with what is not exact: there it does not end, and no height is held against it.
     """
     x, y, shorter, rounding = counts.x, counts.y, 1.0, float(counts.rounding[0])
-    (height, *slopes), u, u1 = _sums(x, y, beta, tau, u, rule, exact=False)
+    exact = False
+    (height, *slopes), u, u1 = _sums(x, y, beta, tau, u, rule, exact)
     for iteration in range(NEWTON_STEPS + 1):
         step, length = _newton_step(*slopes)
-        ended = iteration > 0 and length <= TOLERANCE + rounding
+        ended = exact and length <= TOLERANCE + rounding
         if ended or iteration == NEWTON_STEPS:
             place = (beta + step[0], tau + step[1]) if ended else (beta, tau)
             zero = level >= height - rounding
@@ -166,8 +167,11 @@ def _climbed(counts: Counts, beta, tau, u, level: float, rule: Rule) -> Maximum:
         u_there = u + b * u1[0] + t * u1[1]
         (new, *new_slopes), *moved = _sums(x, y, beta + b, tau + t, u_there, rule)
         if new >= height - rounding or length <= UNSEEN:
-            beta, tau, shorter = beta + b, tau + t, 1.0
+            beta, tau, shorter, exact = beta + b, tau + t, 1.0, True
             height, slopes, (u, u1) = new, new_slopes, moved
+        elif not exact:
+            exact = True
+            (height, *slopes), u, u1 = _sums(x, y, beta, tau, u, rule)
         else:
             shorter /= 2
     raise AssertionError("the last step ends the search")
