@@ -184,7 +184,8 @@ class _Printer:
     def _solved(self, test: BiasRecord) -> str:
         """How many of the variant's rows are reconstructed, where a test was made of them."""
         rows = self.reconstructed.get((test.outcome, test.variant), 0)
-        return f"{rows} rows reconstructed" if rows and _made(test) else ""
+        words = "1 row reconstructed" if rows == 1 else f"{rows} rows reconstructed"
+        return words if rows and _made(test) else ""
 
 
 def _made(test: BiasRecord) -> bool:
