@@ -289,9 +289,7 @@ class Review:
 
     def drawn_beside(self, outcome: str) -> dict[str, dict]:
         """The undeclared variants of reported rows alone that an outcome's forest plots show."""
-        drawn = [
-            f.variant for f in self.figures.values() if (f.kind, f.outcome) == (FOREST, outcome)
-        ]
+        drawn = [f.variant for f in self.figures_by_outcome.get(outcome, ()) if f.kind == FOREST]
         beside = {variant: self.reported_beside(variant) for variant in drawn}
         alone = {variant: self.reported_alone(outcome, variant) for variant in drawn}
         return {
