@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forestry import gate
 from forestry.gate import GateClosed, pass_gate
+from forestry.validation import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
@@ -121,6 +123,48 @@ def test_a_new_or_a_lost_table_voids_the_mark(folder):
         through(folder)
 
 
+@pytest.fixture
+def checked(monkeypatch) -> list[str]:
+    """The tables that are checked by themselves, in turn."""
+    found, check = [], tables.sheet_faults
+
+    def told(table, family):
+        found.append(table.file)
+        return check(table, family)
+
+    monkeypatch.setattr(tables, "sheet_faults", told)
+    return found
+
+
+def test_a_sheet_that_has_passed_is_not_checked_by_itself_again(folder, checked):
+    through(folder)
+    assert SHEET in checked and len(checked) > 2
+    checked.clear()
+    edit(folder / SHEET, "aronson1948,4,123", "aronson1948,5,123")
+    through(folder)
+    assert [file for file in checked if "extraction" in file] == [SHEET]
+    checked.clear()
+    edit(folder / "config.yaml", "title:", "title: A")
+    through(folder)
+    assert not [file for file in checked if "extraction" in file]
+
+
+def test_a_sheet_that_has_passed_is_still_checked_against_the_others(folder):
+    through(folder)
+    edit(folder / "resources/studies.csv", "aronson1948,", "aronson1949,")
+    with pytest.raises(GateClosed, match="aronson1948"):
+        through(folder)
+
+
+def test_other_rules_check_every_sheet_by_itself_again(folder, checked, monkeypatch):
+    through(folder)
+    checked.clear()
+    monkeypatch.setattr(gate, "digest_of", lambda files: "other rules")
+    edit(folder / "config.yaml", "title:", "title: A")
+    through(folder)
+    assert SHEET in checked
+
+
 def test_touching_files_voids_nothing(folder):
     through(folder)
     before = marks(folder)
@@ -172,7 +216,7 @@ def test_an_edit_of_the_checking_code_voids_the_mark(folder, module):
     # Marked by the code as it stands in the copy; of the check, only that it ran is asked.
     (scripts / "forestry/validation/__init__.py").write_text(
         "import forestry.rows, forestry.validation.rules\n"
-        "def check_review(*review): print('checked')\n"
+        "def check_review(*review): print('checked'); return ()\n"
     )
     assert imported(folder, scripts)[0] == "checked"
     assert imported(folder, scripts) == []

@@ -1,7 +1,8 @@
 """The gate before the workflow: a review with a fault is refused, and nothing runs.
 
 The check itself is slow to import, so a review that has passed leaves a mark named by
-the digest of all that was checked, and is not checked again while nothing changes.
+the digest of all that was checked, and is not checked again while nothing changes. The mark
+lists the extraction sheets: one that has not changed since is not checked by itself again.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from forestry.atomic import write_whole
 from forestry.faults import BadInput
-from forestry.provenance import code_of
+from forestry.provenance import code_of, digest_of
 
 VALIDATION = Path(__file__).parent / "validation" / "__init__.py"
 
@@ -33,14 +35,21 @@ def pass_gate(config: Mapping, resources: Path, schema: Path, marks: Path) -> No
         return
     from forestry.validation import check_review
 
+    rules = digest_of(code_of(VALIDATION))
     try:
-        check_review(config, resources, schema)
+        sheets = check_review(config, resources, schema, _known(marks, rules))
     except BadInput as error:
         raise GateClosed(str(error)) from error
     marks.mkdir(parents=True, exist_ok=True)
     for old in marks.glob("checked-*"):
         old.unlink(missing_ok=True)
-    mark.touch()
+    write_whole(mark, "\n".join([rules, *sorted(sheets)]))
+
+
+def _known(marks: Path, rules: str) -> set[str]:
+    """The sheets that have passed by the same rules."""
+    passed = [mark.read_text(encoding="utf-8").split("\n") for mark in marks.glob("checked-*")]
+    return {sheet for first, *sheets in passed if first == rules for sheet in sheets}
 
 
 def _digest(config: Mapping, resources: Path, schema: Path) -> str:

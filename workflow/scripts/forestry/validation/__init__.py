@@ -9,7 +9,7 @@ The package is slow to import (pandas, pandera): only a review that must be chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from forestry.faults import BadInput, Fault
@@ -18,7 +18,7 @@ from forestry.validation.config import DeclarationSchema, duplicate_keys
 from forestry.validation.declaration import Declaration
 from forestry.validation.reconstructed import reconstructed_faults
 from forestry.validation.references import reference_faults
-from forestry.validation.tables import read_review
+from forestry.validation.tables import Tables, read_review
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "config.schema.yaml"
 
@@ -30,18 +30,25 @@ def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> 
     faults name files from the review's folder on (``resources/figures.csv``).
     `schema` is the JSON Schema of the declaration. Nothing is written, nothing repaired.
     """
+    return _validated(config, Path(resources), schema, frozenset())[1]
+
+
+def _validated(
+    config: Mapping, resources: Path, schema: Path, known: Collection[str]
+) -> tuple[Tables, tuple[Fault, ...]]:
+    """What was read of a review, and its faults; sheets in `known` have none by themselves."""
     keys = DeclarationSchema.read(schema)
     declared, of_keys = Declaration(config, keys.default_studies), keys.faults(config)
-    tables, found = read_review(declared, Path(resources))
+    tables, found = read_review(declared, resources, known)
     faults = [
         *of_keys,
         *([] if any(fault.column.startswith("prisma") for fault in of_keys) else _flow(declared)),
-        *duplicate_keys(Path(resources).parent / "config.yaml"),
+        *duplicate_keys(resources.parent / "config.yaml"),
         *found,
         *reference_faults(declared, tables),
-        *reconstructed_faults(declared, tables, Path(resources)),
+        *reconstructed_faults(declared, tables, resources),
     ]
-    return tuple(sorted(set(faults)))
+    return tables, tuple(sorted(set(faults)))
 
 
 def _flow(declared: Declaration) -> list[Fault]:
@@ -53,8 +60,15 @@ def _flow(declared: Declaration) -> list[Fault]:
     return []
 
 
-def check_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> None:
-    """Raise BadInput with every fault of a review (see `validate_review`)."""
-    faults = validate_review(config, resources, schema)
+def check_review(
+    config: Mapping, resources: Path, schema: Path = SCHEMA, known: Collection[str] = ()
+) -> frozenset[str]:
+    """Raise BadInput with every fault of a review (see `validate_review`).
+
+    Returns the digests of its extraction sheets; those in `known` have been found to have no
+    fault by themselves, by the same rules, and are only checked against the others.
+    """
+    tables, faults = _validated(config, Path(resources), schema, known)
     if faults:
         raise BadInput(faults)
+    return frozenset(tables.digests)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Tables:
     """What could be read: the tables of resources/ by name, the extraction sheets by theirs.
 
     `families` has the family of each extraction sheet; `studies_family` that of studies.csv.
-    `present` are the extraction files, read or not.
+    `present` are the extraction files, read or not; `digests` are of those that were read,
+    by content.
     """
 
     folder: str
@@ -36,17 +38,23 @@ class Tables:
     extraction: dict[str, Table] = field(default_factory=dict)
     families: dict[str, Family] = field(default_factory=dict)
     present: tuple[str, ...] = ()
+    digests: set[str] = field(default_factory=set)
 
 
-def read_review(declared: Declaration, resources: Path) -> tuple[Tables, list[Fault]]:
-    """All tables of a review, and the faults of each by itself."""
+def read_review(
+    declared: Declaration, resources: Path, known: Collection[str] = ()
+) -> tuple[Tables, list[Fault]]:
+    """All tables of a review, and the faults of each by itself.
+
+    The extraction sheets whose digest is in `known` have none.
+    """
     family = sheets.studies_family(declared.studies)
     folder = resources.name or str(resources)
     extraction = sorted((resources / "extraction").glob("*.csv"))
     found = Tables(folder, family, present=tuple(path.stem for path in extraction))
     faults = _read_tables(found, resources)
     for path in extraction:
-        faults += _read_extraction(found, path, _measures(declared, path.stem))
+        faults += _read_extraction(found, path, _measures(declared, path.stem), known)
     return found, faults
 
 
@@ -84,7 +92,9 @@ def _stray(path: Path, folder: str) -> Fault | None:
     return Fault(f"{folder}/{path.name}", "", "", "", rule)
 
 
-def _read_extraction(found: Tables, path: Path, measures: Iterable[str]) -> list[Fault]:
+def _read_extraction(
+    found: Tables, path: Path, measures: Iterable[str], known: Collection[str]
+) -> list[Fault]:
     file = f"{found.folder}/extraction/{path.name}"
     table, faults = read_sheet(path, file)
     if not NAME.fullmatch(path.stem):
@@ -97,7 +107,9 @@ def _read_extraction(found: Tables, path: Path, measures: Iterable[str]) -> list
     if table:
         family = _family(table, measures)
         found.extraction[path.stem], found.families[path.stem] = table, family
-        faults += sheet_faults(table, family)
+        digest = hashlib.sha256(family.name.encode() + b"\0" + path.read_bytes()).hexdigest()
+        found.digests.add(digest)
+        faults += [] if digest in known else sheet_faults(table, family)
     return faults
 
 
