@@ -35,10 +35,6 @@ def fitted(name, times, **columns):
     return fit_random_batch(*studies(name), times)
 
 
-def without_tables(counts, common, nodes):
-    return start_of(counts, common, rule_of(nodes))
-
-
 def assert_same_bytes(one, other):
     for field in dataclasses.fields(one):
         assert getattr(one, field.name).tobytes() == getattr(other, field.name).tobytes()
@@ -103,7 +99,7 @@ def test_the_start_is_the_maximum_and_third_derivatives_are_right(name):
     """These by differences of the Hessian, over a tenth of a standard error."""
     counts = counts_of(*studies(name), samples(name, 100))
     counts = counts.take(counts.finite)
-    start = landscape.start_in_landscape(counts, common_of(counts), 7)
+    start = landscape.start_in_landscape(counts, common_of(counts), RULE)
     known = ~np.isnan(start.third[0])
     assert known.mean() > 0.8
     counts, beta, tau = counts.take(known), start.beta[known], start.tau[known]
@@ -146,7 +142,7 @@ def test_horner_gives_derivatives():
 def test_fits_are_those_without_tables(name, monkeypatch):
     times = samples(name, 400, seed=6)
     found = fitted(name, times)
-    monkeypatch.setattr(search, "start_in_landscape", without_tables)
+    monkeypatch.setattr(search, "start_in_landscape", start_of)
     expected = fitted(name, times)
     assert (found.converged == expected.converged).all()
     inside = expected.converged
@@ -174,7 +170,7 @@ def test_of_studies_of_all_sizes_the_maximum_is_that_of_the_scan(largest, most, 
         times = rng.multinomial(k, np.ones(k) / k, size=25)
         found = fit_random_batch(events, total, times)
         with monkeypatch.context() as patch:
-            patch.setattr(search, "start_in_landscape", without_tables)
+            patch.setattr(search, "start_in_landscape", start_of)
             expected = fit_random_batch(events, total, times)
         assert (found.converged == expected.converged).all()
         assert (found.converged == found.finite).all()

@@ -6,7 +6,6 @@ is on the scale of analysis (link).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,7 +16,7 @@ from forestry.intervals import INTERVALS, critical_value
 from forestry.tau2 import TAU2_METHODS
 from forestry.tau2_batch import DataSets, Weighted, hold, slabs, tau2_batch, tau2_of
 
-__all__ = ["BatchFit", "Pooled", "fit_both_batch", "fit_random_batch", "pool_batch", "tau2_batch"]
+__all__ = ["BatchFit", "Pooled", "fit_random_batch", "pool_batch", "tau2_batch"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,8 @@ class BatchFit:
     """The random effects model of B data sets, on the scale of analysis: arrays (B,).
 
     `q` is Cochran's, `i2` (0-1) on the basis that was asked for, `k` counts studies with
-    their multiplicities. Where `converged` is False, everything that hangs on tau2 is NaN.
+    their multiplicities. `common` is the mean at tau2 = 0, `common_se` its standard error.
+    Where `converged` is False, everything that hangs on tau2 is NaN.
     """
 
     estimate: np.ndarray
@@ -52,6 +52,8 @@ class BatchFit:
     i2: np.ndarray
     q: np.ndarray
     k: np.ndarray
+    common: np.ndarray
+    common_se: np.ndarray
     converged: np.ndarray
 
 
@@ -74,31 +76,15 @@ def fit_random_batch(
     A search that fails makes its row not converged, never an error. Raises ValueError for
     a row without studies, bad values or an unknown choice.
     """
-    return fit_both_batch(yi, vi, tau2_method, multiplicity, interval, level, i2_basis)[1]
-
-
-def fit_both_batch(
-    yi: ArrayLike,
-    vi: ArrayLike,
-    tau2_method: str = "REML",
-    multiplicity: ArrayLike | None = None,
-    interval: str = "wald",
-    level: float = 0.95,
-    i2_basis: str = "q",
-) -> tuple[Pooled, BatchFit]:
-    """The common effect, whose interval is Wald's, and the random effects model of B data sets.
-
-    As `pool_batch` at tau2 = 0 and `fit_random_batch`, which says what is given and raised.
-    """
     check_choice("tau2 method", tau2_method, TAU2_METHODS)
     check_choice("interval", interval, INTERVALS)
     check_choice("i2_basis", i2_basis, ("q", "tau2"))
-    both = [
-        (_pool(rows, rows.fixed, "wald", level), _fit(rows, tau2_method, interval, level, i2_basis))
+    fits = [
+        _fit(rows, tau2_method, interval, level, i2_basis)
         for rows in slabs(hold(yi, vi, multiplicity))
     ]
-    common, random = zip(*both, strict=True)
-    return _joined(Pooled, common), _joined(BatchFit, random)
+    names = (field.name for field in fields(BatchFit))
+    return BatchFit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in names))
 
 
 def pool_batch(
@@ -128,6 +114,7 @@ def _fit(data: DataSets, tau2_method: str, interval: str, level: float, i2_basis
     t, converged = tau2_of(data, tau2_method)
     t = np.where(converged, t, np.nan)
     pooled = _pool(data, Weighted(data, t), interval, level)
+    common = _pool(data, data.fixed, "wald", level)
     half = critical_value("t", pooled.df, level) * pooled.se
     q = np.broadcast_to(data.fixed.q, data.rows)
     return BatchFit(
@@ -139,6 +126,8 @@ def _fit(data: DataSets, tau2_method: str, interval: str, level: float, i2_basis
         i2=_i2_of_q(q, data) if i2_basis == "q" else _i2_of_tau2(t, data),
         q=q,
         k=pooled.k,
+        common=common.estimate,
+        common_se=common.se,
         converged=converged,
     )
 
@@ -169,8 +158,3 @@ def _pool(data: DataSets, at: Weighted, interval: str, level: float) -> Pooled:
         scale, reference = np.where(narrower, 1.0, scale), np.where(narrower, 0, df)
     se = np.sqrt(scale / at.s1)
     return Pooled(at.mean + data.centre, se, scale, df + 1, reference)
-
-
-def _joined(kind: type, parts: Sequence):
-    names = (field.name for field in fields(kind))
-    return kind(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

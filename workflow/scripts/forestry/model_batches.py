@@ -82,19 +82,19 @@ def fit_many(data: DataSets, pooling: Pooling) -> ManyModels:
 
 def _inverse_variance(data: DataSets, pooling: Pooling) -> ManyModels:
     yi, vi, m = data.studies.yi, data.studies.vi, data.multiplicity
-    common, random = batch.fit_both_batch(
+    fit = batch.fit_random_batch(
         *(yi, vi, pooling.tau2, m, pooling.interval, pooling.level, pooling.i2)
     )
     return ManyModels(
-        common=common.estimate,
-        common_se=common.se,
-        common_half=critical_value("wald", 0, pooling.level) * common.se,
-        random=random.estimate,
-        random_se=random.se,
-        random_half=random.ci_high - random.estimate,
-        tau2=random.tau2,
-        i2=random.i2,
-        converged=random.converged,
+        common=fit.common,
+        common_se=fit.common_se,
+        common_half=critical_value("wald", 0, pooling.level) * fit.common_se,
+        random=fit.estimate,
+        random_se=fit.se,
+        random_half=fit.ci_high - fit.estimate,
+        tau2=fit.tau2,
+        i2=fit.i2,
+        converged=fit.converged,
     )
 
 

@@ -9,7 +9,7 @@ alone. Of what they do not tell, `laplace` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,13 +17,14 @@ import numpy as np
 from forestry.logistic_mixed.counts import Common, Counts, common_of, counts_of
 from forestry.logistic_mixed.exact_sums import are_summable, summable
 from forestry.logistic_mixed.laplace import start_by_laplace
-from forestry.logistic_mixed.likelihood import in_slabs, rule_of
+from forestry.logistic_mixed.likelihood import Rule, in_slabs, rule_of
 from forestry.logistic_mixed.patches import Patches, Region, Studies, tops_near
 from forestry.logistic_mixed.scan import (
     STEEP,
     TINY,
     Profile,
     Start,
+    completed,
     cubic,
     lattice_of,
     near_profile,
@@ -67,25 +68,16 @@ class _Seen:
     low: np.ndarray
 
 
-def start_in_landscape(counts: Counts, common: Common, nodes: int) -> Start:
+def start_in_landscape(counts: Counts, common: Common, rule: Rule) -> Start:
     """As `laplace.start_by_laplace`, in data sets that are samples of the same studies."""
     drawn = counts.drawn_from
-    studies = Studies(tuple(drawn.x.tolist()), tuple(drawn.n.tolist()), nodes)
+    studies = Studies(tuple(drawn.x.tolist()), tuple(drawn.n.tolist()), rule.z.size)
     lattice, patches = _landscape_of(studies)
     rows = np.arange(counts.rows)
     size = max(1, _AT_ONCE // (_POINTS * drawn.x.size))
     parts = np.split(rows, rows[size::size])
     found = [_starts(lattice, patches, drawn.times[part], common.take(part)) for part in parts]
-    starts, known = zip(*found, strict=True)
-    columns = [
-        np.concatenate([getattr(start, f.name) for start in starts], axis=-1) for f in fields(Start)
-    ]
-    unknown = ~np.concatenate(known)
-    if unknown.any():
-        rest = start_by_laplace(counts.take(unknown), common.take(unknown), rule_of(nodes))
-        for f, column in zip(fields(Start), columns, strict=True):
-            column[..., unknown] = getattr(rest, f.name)
-    return Start(*columns)
+    return completed(found, start_by_laplace, counts, common, rule)
 
 
 # Tables of the studies --------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from forestry.logistic_mixed.scan import (
     STEEP,
     Profile,
     Start,
+    completed,
     lattice_of,
     refined,
     start_of,
@@ -74,16 +75,7 @@ def start_by_laplace(counts: Counts, common: Common, rule: Rule) -> Start:
         _starts(columns.take(part), common.take(part), tau, first[part])
         for part in _parts(counts.rows, columns)
     ]
-    starts, known = zip(*parts, strict=True)
-    found = [
-        np.concatenate([getattr(start, f.name) for start in starts], axis=-1) for f in fields(Start)
-    ]
-    unknown = ~np.concatenate(known)
-    if unknown.any():
-        rest = start_of(counts.take(unknown), common.take(unknown), rule)
-        for f, values in zip(fields(Start), found, strict=True):
-            values[..., unknown] = getattr(rest, f.name)
-    return Start(*found)
+    return completed(parts, start_of, counts, common, rule)
 
 
 def _parts(number: int, columns: _Columns) -> list[np.ndarray]:

@@ -76,7 +76,7 @@ class Patches:
 
 @dataclass(frozen=True, eq=False)
 class Tops:
-    """Where the polynomials of samples have their maximum, (B,), where one was `found`.
+    """Where the polynomials of samples have their maximum, (B,); where they began without one.
 
     `third` (4, B) are the third derivatives in (beta, tau): bbb, bbt, btt, ttt; NaN where the
     maximum is too far from the middle of a patch for them.
@@ -85,7 +85,6 @@ class Tops:
     beta: np.ndarray
     log_tau: np.ndarray
     third: np.ndarray
-    found: np.ndarray
 
 
 # The polynomials of studies -------------------------------------------------------------------
@@ -150,7 +149,7 @@ def _band(studies: Studies, beta: float, low: float, width: float, columns: int)
 def tops_near(patches: Patches, times: np.ndarray, beta, log_tau) -> Tops:
     """From places near them (B,); `times` (B, k) is how often a study counts in a sample."""
     rows = beta.size
-    found = Tops(beta.copy(), log_tau.copy(), np.full((4, rows), np.nan), np.zeros(rows, bool))
+    found = Tops(beta.copy(), log_tau.copy(), np.full((4, rows), np.nan))
     active = np.arange(rows)
     for _ in range(2):
         active = _improve(patches, times, found, active)
@@ -197,7 +196,7 @@ def _improve(patches: Patches, times, tops: Tops, active: np.ndarray) -> np.ndar
     good, near = concave & (away < _FARTHEST), concave & (away <= _NEAR)
     beta, log_tau = beta + width * x, log_tau + _HEIGHT * y
     rows = at.sample[good]
-    tops.beta[rows], tops.log_tau[rows], tops.found[rows] = beta[good], log_tau[good], True
+    tops.beta[rows], tops.log_tau[rows] = beta[good], log_tau[good]
     third = _third(last, width, np.exp(log_tau))
     tops.third[:, at.sample] = np.where(near, third, np.nan)
     return at.sample[good & ~near]

@@ -6,7 +6,8 @@ the derivatives there. Where `landscape` and `laplace` know of a start, this is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -75,6 +76,23 @@ def start_from(seen: Profile, first: np.ndarray, common: Common) -> Start:
     zero &= common.is_maximum & (seen.height[best, rows] <= common.log_likelihood)
     unknown = np.full((4, rows.size), np.nan)
     return Start(start[0], np.exp(start[1]), zero, unknown, np.zeros(rows.size))
+
+
+def completed(found: Sequence[tuple[Start, np.ndarray]], rest, counts, common, rule) -> Start:
+    """The starts of all data sets, from those of parts and in which of these they are known.
+
+    Those that are not known are by `rest`, as `start_of`.
+    """
+    starts, known = zip(*found, strict=True)
+    columns = [
+        np.concatenate([getattr(start, f.name) for start in starts], axis=-1) for f in fields(Start)
+    ]
+    unknown = ~np.concatenate(known)
+    if unknown.any():
+        others = rest(counts.take(unknown), common.take(unknown), rule)
+        for f, column in zip(fields(Start), columns, strict=True):
+            column[..., unknown] = getattr(others, f.name)
+    return Start(*columns)
 
 
 def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, np.ndarray]:

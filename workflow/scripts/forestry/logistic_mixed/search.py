@@ -45,10 +45,8 @@ class Best:
 def maximise(counts: Counts, common: Common, rule: Rule) -> Best:
     """The highest maximum that the scan leads to; `counts` have a finite one."""
     rows = counts.rows
-    if counts.drawn_from:
-        start = start_in_landscape(counts, common, rule.z.size)
-    else:
-        start = start_by_laplace(counts, common, rule)
+    start_of = start_in_landscape if counts.drawn_from else start_by_laplace
+    start = start_of(counts, common, rule)
     best = Best(
         *(np.zeros(rows) for _ in range(3)),
         np.zeros((2, rows)),
