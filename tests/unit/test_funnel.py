@@ -180,6 +180,24 @@ def test_studies_without_numbers_are_not_drawn():
     assert len(layout.points) == len(places(figure, "study")) == 11
 
 
+def test_coincident_studies_say_how_many_of_them_have_which_mark():
+    """A reconstructed study is never hidden by another at its place, nor takes it for its own."""
+    yi, vi = [1.0] * 3 + [2.0] * 2 + [3.0] * 2, [0.3] * 3 + [0.1] * 2 + [0.2] * 2
+    states = ("derived", "reconstructed", "reported", "reported", "reported")
+    effects = [
+        replace(effect, status=status)
+        for effect, status in zip(
+            examples.effects_of(yi, vi, "proportion", "logit"),
+            (*states, "reconstructed", "reconstructed"),
+            strict=True,
+        )
+    ]
+    _, figure = draw(effects, link=1.5)
+    for said in ("×3 (1‡, 1†)", "† ×2"):
+        assert said in written(figure)
+    assert written(figure).count("×2") == 2
+
+
 def test_coincident_studies_are_counted_and_overlapping_ones_shine_through():
     effects = examples.effects_of([1.0, 1.0, 1.0, 2.0], [0.3, 0.3, 0.3, 0.1], "proportion", "logit")
     layout, figure = draw(effects, link=1.2)

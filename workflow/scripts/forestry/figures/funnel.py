@@ -234,7 +234,7 @@ def _texts(layout: FunnelLayout, named: list[FunnelPoint]) -> list[tuple[FunnelP
     for point in layout.points:
         name = point.label if point in named else ""
         number = f"×{point.times}" if point.times > 1 else ""
-        text = " ".join(part for part in (name + point.mark, number) if part)
+        text = " ".join(part for part in (name + point.mark, number, point.among) if part)
         if text and point.times:
             texts.append((point, text))
     return sorted(texts, key=lambda pair: -len(pair[1]))

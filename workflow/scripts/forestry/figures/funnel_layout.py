@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -58,6 +58,7 @@ class FunnelPoint:
     status: str = ""
     mark: str = ""  # dagger or double dagger
     times: int = 1  # how many studies lie on this very point; 0 on all of these but the first
+    among: str = ""  # how many of these have which mark, where not all have the same
     outside: bool = False  # of the pseudo-confidence region
 
     @property
@@ -385,12 +386,18 @@ def _deepest(points: Sequence[FunnelPoint]) -> float:
 
 
 def _counted(points: Sequence[FunnelPoint]) -> Iterator[FunnelPoint]:
-    """The points, the first of those that coincide with their number."""
+    """The points, the first of those that coincide with their number and their marks."""
     places = [(point.kind, f"{point.effect:.6g}", f"{point.se:.6g}") for point in points]
-    numbers = Counter(places)
+    marks: dict[tuple, Counter] = {}
     for point, place in zip(points, places, strict=True):
-        times = numbers.pop(place, 0)
-        yield FunnelPoint(**{**vars(point), "times": times})
+        marks.setdefault(place, Counter())[point.mark] += 1
+    for point, place in zip(points, places, strict=True):
+        here = marks.pop(place, Counter())
+        found = replace(point, times=here.total())
+        if len(here) > 1:
+            said = ", ".join(f"{number}{mark}" for mark, number in here.items() if mark)
+            found = replace(found, mark="", among=f"({said})")
+        yield found
 
 
 def _se_name(scale: str, settings: FunnelSettings) -> str:
