@@ -11,13 +11,12 @@ import pytest
 
 from forestry.heterogeneity import heterogeneity
 from forestry.influence import (
-    COMMON,
     influence,
     leave_one_out,
     studentized_residuals,
 )
 from forestry.inverse_variance import fit_common, fit_random
-from forestry.tau2 import TAU2_METHODS
+from forestry.tau2 import COMMON, TAU2_METHODS
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "pooling.json").read_text(encoding="utf-8")

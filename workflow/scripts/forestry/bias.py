@@ -18,10 +18,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtr
 
 from forestry.checks import checked_studies
-from forestry.results import BiasRecord
+from forestry.results import USUAL_MINIMUM, BiasRecord
 
 FEWEST_STUDIES = 3
-USUAL_MINIMUM = 10
 
 TOO_FEW = f"fewer than {FEWEST_STUDIES} studies"
 SAME_SIZE = "studies of equal size: the covariate does not vary"

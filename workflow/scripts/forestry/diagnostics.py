@@ -18,7 +18,7 @@ from forestry.influence import influence, leave_one_out
 from forestry.inverse_variance import fit_random
 from forestry.models import Pooling
 from forestry.outliers import interval_of, tau2_method_of
-from forestry.results import BiasRecord, InfluenceRow, StudyEffect, Weight
+from forestry.results import USUAL_MINIMUM, BiasRecord, InfluenceRow, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
 from forestry.trim_and_fill import TrimAndFill, trim_and_fill
 
@@ -110,7 +110,7 @@ def _bias_test(test: Test, kept: Sequence[StudyEffect], settings: Mapping) -> Bi
         test=found.test,
         k=len(kept),
         **dict.fromkeys(("bias", "se", "statistic", "df", "p_value")),
-        fewer_than_10=len(kept) < bias.USUAL_MINIMUM,
+        fewer_than_10=len(kept) < USUAL_MINIMUM,
         note=f"fewer than {fewest} studies: not tested",
     )
 
@@ -192,7 +192,7 @@ def _trim_and_fill_row(variant, kept, settings, pooling: Pooling) -> TrimAndFill
         "variant": variant,
         "estimator": settings["estimator"],
         "k": len(kept),
-        "fewer_than_10": len(kept) < bias.USUAL_MINIMUM,
+        "fewer_than_10": len(kept) < USUAL_MINIMUM,
     }
     try:
         found = filled(kept, settings["estimator"], settings["side"], pooling)

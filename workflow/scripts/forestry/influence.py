@@ -16,8 +16,7 @@ from scipy.special import chdtr, chdtrc
 from forestry.batch import Pooled, pool_batch, tau2_batch
 from forestry.checks import checked_studies
 from forestry.intervals import critical_value, p_values
-
-COMMON = "none"  # the tau2 method of the common effect model
+from forestry.tau2 import COMMON
 
 
 @dataclass(frozen=True)

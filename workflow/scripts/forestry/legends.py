@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from forestry.measure_kinds import KINDS, WITHOUT_NULL, unit_of
-from forestry.results import COUNT_MODELS, Estimate, HeterogeneityTest, StudyEffect, Weight
+from forestry.results import (
+    COUNT_MODELS,
+    USUAL_MINIMUM,
+    Estimate,
+    HeterogeneityTest,
+    StudyEffect,
+    Weight,
+)
 from forestry.tables.format import (
     PREDICTIONS,
     between,
@@ -27,7 +34,6 @@ from forestry.tables.format import (
     with_interval,
 )
 
-USUAL_MINIMUM = 10  # studies, below which asymmetry is not to be judged
 NAMED_AT_MOST = 4  # studies that a legend names; more are counted
 
 TAU2 = {

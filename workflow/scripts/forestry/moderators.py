@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from forestry.bias import USUAL_MINIMUM
 from forestry.diagnostics import included
 from forestry.metaregression import (
     INTERCEPT,
@@ -25,7 +24,7 @@ from forestry.metaregression import (
 )
 from forestry.models import Pooling
 from forestry.outliers import tau2_method_of
-from forestry.results import StudyEffect, Weight
+from forestry.results import USUAL_MINIMUM, StudyEffect, Weight
 
 # Cochrane Handbook 5.1, section 9.6.5.1: ten studies for each characteristic modelled.
 FEW = f"fewer than {USUAL_MINIMUM} studies a moderator"

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Studies below which a test of asymmetry, or a moderator, has little power.
+USUAL_MINIMUM = 10
+
 # Methods that take counts as they are: studies' own effects and weights are beside them.
 COUNT_MODELS = ("logistic_mixed", "binomial_normal_unconditional", "binomial_normal_conditional")
 

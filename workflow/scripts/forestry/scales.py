@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 SCALES = (
     *("raw", "log", "logit", "arcsine", "double_arcsine"),
@@ -49,7 +48,7 @@ def to_display(
     elif scale == "log":
         display = np.exp(value)
     elif scale == "logit":
-        display = expit(value)
+        display = _proportion(value)
     elif scale == "arcsine":
         display = np.sin(np.clip(value, 0.0, np.pi / 2)) ** 2
     elif scale == "square_root":
@@ -86,6 +85,12 @@ def harmonic_mean(total: ArrayLike) -> float:
     if not np.all(total > 0):
         raise ValueError(f"every total must be positive: {total.tolist()}")
     return float(total.size / np.sum(1 / total))
+
+
+def _proportion(logit):
+    """1 / (1 + exp(-x)), without overflow where x is far below zero."""
+    odds_against = np.exp(-np.abs(logit))
+    return np.where(logit >= 0, 1.0, odds_against) / (1 + odds_against)
 
 
 def _invert_double_arcsine(angle, n):

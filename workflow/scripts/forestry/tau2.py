@@ -34,6 +34,8 @@ from forestry.weighted_sums import (
     traces,
 )
 
+COMMON = "none"  # the method of the common effect model, which has no tau2
+
 # The scan of the likelihood, in log(tau2 + smallest v): a term of it changes over one to two
 # units there. A maximum beside a lower one at zero can be nearer than a step, and rises
 # over a factor of three in tau2 or more: the first step is halved towards zero.

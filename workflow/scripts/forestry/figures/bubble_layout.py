@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forestry.bias import USUAL_MINIMUM
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
@@ -21,7 +20,7 @@ from forestry.figures.wording import Span, Spans, joined, number, p_value, perce
 from forestry.intervals import critical_value
 from forestry.measure_kinds import DIFFERENCES, KINDS, RATIOS
 from forestry.metaregression import INTERCEPT, MetaRegression
-from forestry.results import StudyEffect, Weight
+from forestry.results import USUAL_MINIMUM, StudyEffect, Weight
 from forestry.scales import harmonic_mean
 
 STEPS = 60  # of the line

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scipy.special import logit
-
 from forestry.figures.wording import number
 from forestry.scales import double_arcsine, to_display
 
@@ -115,7 +113,7 @@ def _placing(scale: str, n: float | None) -> Callable[[float], float]:
     if scale == "log":
         return lambda value: math.log(value) if value > 0 else -math.inf
     if scale == "logit":
-        return lambda value: float(logit(value))
+        return _logit
     if scale == "arcsine":
         return lambda value: math.asin(math.sqrt(value))
     if scale == "square_root":
@@ -123,6 +121,12 @@ def _placing(scale: str, n: float | None) -> Callable[[float], float]:
     if scale == "fisher_z":
         return lambda value: math.atanh(value)
     return lambda value: float(double_arcsine(value * n, n))
+
+
+def _logit(proportion: float) -> float:
+    if proportion in (0, 1):
+        return math.copysign(math.inf, proportion - 0.5)
+    return math.log(proportion / (1 - proportion))
 
 
 def _spread(tiers: Iterable[Sequence[float]], place, low: float, high: float) -> list[float]:

@@ -13,19 +13,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
 
-from forestry.bias import USUAL_MINIMUM
 from forestry.figures.chart_axis import ChartAxis, effect_axis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import SINGLE_COLUMN_MM, ForestSettings
 from forestry.figures.wording import number_format
 from forestry.measure_kinds import DIFFERENCES, KINDS, RATIOS, unit_of
-from forestry.results import Estimate, StudyEffect, Weight
+from forestry.results import USUAL_MINIMUM, Estimate, StudyEffect, Weight
 from forestry.scales import harmonic_mean, to_display
-from forestry.trim_and_fill import TrimAndFill
+
+if TYPE_CHECKING:
+    from forestry.trim_and_fill import TrimAndFill
 
 CONTOURS = (0.1, 0.05, 0.01)  # two-sided p values that bound the shades
 MODELS = {"common": "Common effect", "random": "Random effects"}
@@ -378,7 +380,7 @@ class _Funnel:
 
 
 def _z(p: float) -> float:
-    return float(-ndtri(p / 2))
+    return -NormalDist().inv_cdf(p / 2)
 
 
 def _deepest(points: Sequence[FunnelPoint]) -> float:

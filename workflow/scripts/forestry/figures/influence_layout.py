@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-
-from scipy.special import chdtri
+from statistics import NormalDist
 
 from forestry.figures.chart_axis import ChartAxis, linear_axis, padded
 from forestry.figures.chart_studies import MARKS, Members, members_of
 from forestry.figures.settings import DOUBLE_COLUMN_MM, ForestSettings
-from forestry.influence import COMMON
 from forestry.results import InfluenceRow, StudyEffect, Weight
-from forestry.tau2 import tau2
+from forestry.tau2 import COMMON, tau2
 
 OUTLIER = 1.96
+CHI_SQUARED_MEDIAN = NormalDist().inv_cdf(0.75) ** 2  # on 1 df
 TITLES = {
     "rstudent": "Studentized\nresidual",
     "dffits": "\nDFFITS",
@@ -143,7 +142,7 @@ def _panels(
     thresholds = {
         "rstudent": (-settings.threshold, settings.threshold),
         "dffits": (-reach, reach),
-        "cook_distance": (float(chdtri(1, 0.5)),),
+        "cook_distance": (CHI_SQUARED_MEDIAN,),
         # Of two or three studies none can have a hat value beyond 3/k.
         "hat": (3 / k,) if k > 3 else (),
         "dfbetas": (-1.0, 1.0),

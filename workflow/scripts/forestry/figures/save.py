@@ -1,4 +1,7 @@
-"""Figures saved so that the same figure is the same bytes."""
+"""Figures saved so that the same figure is the same bytes.
+
+matplotlib draws a figure once, as SVG; the PDF is made of that by typst, and the PNG of the PDF.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,18 @@ from io import BytesIO
 from itertools import product
 from pathlib import Path
 
-import pypdfium2
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from forestry.atomic import write_whole
-from forestry.figures.typeface import FAMILIES, SEMIBOLD, embedding_outlines, font_face
+from forestry.figures.typeface import FAMILIES, SEMIBOLD, font_face, font_folder
 
 PNG_DPI, POINTS_PER_INCH = 300, 72
+PAGE = Path(__file__).with_name("figure.typ")
 # A file says neither when nor with which version it was made.
-METADATA = {
-    "pdf": {"Creator": "Forestry", "Producer": "Forestry", "CreationDate": None},
-    "svg": {"Creator": "Forestry", "Date": None},
-}
+METADATA = {"Creator": "Forestry", "Date": None}
 RC = {
-    "pdf.fonttype": 42,  # text stays text
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "forestry",
     "font.sans-serif": FAMILIES,
     "text.hinting": "none",  # letters stand where their widths say
@@ -38,29 +37,41 @@ def save_figure(figure: Figure, paths: Iterable[str | Path]) -> None:
     Text stays text, with its typeface in the file; the PNG is what the PDF shows. Raises
     ValueError for another suffix.
     """
-    files: dict[str, bytes] = {}
-    for path in map(Path, paths):
-        kind = path.suffix.lstrip(".")
+    paths = [Path(path) for path in paths]
+    kinds = {path: path.suffix.lstrip(".") for path in paths}
+    for path, kind in kinds.items():
         if kind not in ("pdf", "svg", "png"):
             raise ValueError(f"{path}: a figure is saved as pdf, svg or png")
-        if kind == "svg":
-            files["svg"] = _with_typeface(_drawn(figure, "svg"))
-        elif "pdf" not in files:
-            files["pdf"] = _drawn(figure, "pdf")
-        if kind == "png":
-            files["png"] = _pixels(files["pdf"])
+    drawn = _drawn(figure)
+    files = {"svg": _with_typeface(drawn).encode()}
+    if {"pdf", "png"} & set(kinds.values()):
+        files["pdf"] = _page(drawn)
+    if "png" in kinds.values():
+        files["png"] = _pixels(files["pdf"])
+    for path, kind in kinds.items():
         write_whole(path, files[kind])
 
 
-def _drawn(figure: Figure, kind: str) -> bytes:
+def _drawn(figure: Figure) -> str:
     file = BytesIO()
-    with rc_context(RC), embedding_outlines():
-        figure.savefig(file, format=kind, metadata=METADATA[kind])
-    return file.getvalue()
+    with rc_context(RC):
+        figure.savefig(file, format="svg", metadata=METADATA)
+    return file.getvalue().decode()
+
+
+def _page(svg: str) -> bytes:
+    """A PDF of one page that shows an SVG."""
+    import typst
+
+    return typst.compile(
+        PAGE, font_paths=[font_folder()], ignore_system_fonts=True, sys_inputs={"svg": svg}
+    )
 
 
 def _pixels(pdf: bytes) -> bytes:
     """A PNG of a PDF's only page."""
+    import pypdfium2
+
     with pypdfium2.PdfDocument(pdf) as document:
         image = document[0].render(scale=PNG_DPI / POINTS_PER_INCH).to_pil()
     file = BytesIO()
@@ -69,10 +80,9 @@ def _pixels(pdf: bytes) -> bytes:
     return file.getvalue()
 
 
-def _with_typeface(svg: bytes) -> bytes:
+def _with_typeface(svg: str) -> str:
     """An SVG that holds the letters that it uses, for readers who lack the typeface."""
-    drawn = svg.decode()
-    texts = re.findall(r"<text style=\"([^\"]*)\"[^>]*>([^<]*)</text>", drawn)
+    texts = re.findall(r"<text style=\"([^\"]*)\"[^>]*>([^<]*)</text>", svg)
     rules = []
     for bold, italic in product((False, True), repeat=2):
         letters = {
@@ -84,6 +94,5 @@ def _with_typeface(svg: bytes) -> bytes:
         }
         if letters:
             rules.append(font_face(bold, italic, "".join(sorted(letters))))
-    return drawn.replace(
-        '<style type="text/css">', '<style type="text/css">' + "".join(rules), 1
-    ).encode()
+    start = '<style type="text/css">'
+    return svg.replace(start, start + "".join(rules), 1)
