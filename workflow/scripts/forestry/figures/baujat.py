@@ -15,7 +15,6 @@ from forestry.figures.chart import (
     new_page,
     new_panel,
     point_size,
-    write,
 )
 from forestry.figures.chart_geometry import (
     ChartGeometry,
@@ -30,6 +29,7 @@ from forestry.figures.chart_geometry import (
 )
 from forestry.figures.chart_studies import DAGGER, DOUBLE_DAGGER
 from forestry.figures.labels import Anchor, PlacedLabel, place_labels
+from forestry.figures.lettering import write
 from forestry.figures.settings import NARROW_MM
 from forestry.figures.style import Style, style_for
 

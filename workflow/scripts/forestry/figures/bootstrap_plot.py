@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forestry.figures.bootstrap_layout import BAR, BootstrapLayout
-from forestry.figures.chart import BAND, add_line, draw_key, new_page, new_panel, write
+from forestry.figures.chart import BAND, add_line, draw_key, new_page, new_panel
 from forestry.figures.chart_geometry import ChartGeometry, Entry, Key, Words, chart_geometry
+from forestry.figures.lettering import write
 from forestry.figures.settings import NARROW_MM
 from forestry.figures.style import Style, style_for
 

@@ -22,7 +22,6 @@ from forestry.figures.chart import (
     new_page,
     new_panel,
     point_size,
-    write,
 )
 from forestry.figures.chart_axis import ChartAxis
 from forestry.figures.chart_geometry import (
@@ -38,6 +37,7 @@ from forestry.figures.chart_geometry import (
 )
 from forestry.figures.chart_studies import DAGGER, DOUBLE_DAGGER
 from forestry.figures.labels import Anchor, PlacedLabel, beside, place_labels
+from forestry.figures.lettering import write
 from forestry.figures.settings import NARROW_MM
 from forestry.figures.style import POINTS_PER_MM, Style, style_for
 from forestry.figures.text import wrap

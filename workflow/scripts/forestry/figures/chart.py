@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from forestry.figures.chart_axis import ChartAxis
 from forestry.figures.chart_geometry import PAD, TICK, PlacedSymbol
 from forestry.figures.labels import Box, Segment
 from forestry.figures.style import Style
-from forestry.figures.text import Text, font
+from forestry.figures.text import font
 
 FLAG = "#b5460f"  # what exceeds a threshold, or was added: told from the blue in grey, too
 # From the inside of a funnel outwards.
@@ -90,21 +90,6 @@ def new_page(width: float, height: float, style: Style) -> tuple[Figure, Axes]:
     page.set_axis_off()
     page.patch.set_visible(False)
     return figure, page
-
-
-def write(page: Axes, texts: Sequence[Text], vertical: bool = False) -> None:
-    for text in texts:
-        page.text(
-            text.x,
-            text.y,
-            text.text,
-            ha=text.align,
-            va="baseline",
-            rotation=90 if vertical else 0,
-            rotation_mode="anchor",
-            color=text.colour,
-            fontproperties=font(text.size, text.bold, text.italic),
-        )
 
 
 def draw_leaders(page: Axes, leaders: Iterable[Segment], style: Style) -> None:

@@ -15,6 +15,7 @@ from matplotlib.transforms import Affine2D
 
 from forestry.figures.forest_geometry import TICK, Geometry, PlacedRow, forest_geometry
 from forestry.figures.forest_rows import ForestLayout, Row
+from forestry.figures.lettering import write
 from forestry.figures.style import Style, style_for
 from forestry.figures.text import font
 
@@ -39,16 +40,7 @@ def draw_forest(layout: ForestLayout, style: Style | None = None) -> Figure:
         page.add_line(_line((rule.left, rule.right), (rule.y, rule.y), rule.weight, style.rule))
     if geometry.plot is not None:
         _draw_plot(figure, layout, geometry, style)
-    for text in geometry.texts:
-        page.text(
-            text.x,
-            text.y,
-            text.text,
-            ha=text.align,
-            va="baseline",
-            color=text.colour,
-            fontproperties=font(text.size, text.bold, text.italic),
-        )
+    write(page, geometry.texts)
     return figure
 
 

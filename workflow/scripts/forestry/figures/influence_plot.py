@@ -9,16 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from forestry.figures.chart import (
-    FLAG,
-    LINES,
-    add_line,
-    draw_key,
-    draw_points,
-    new_page,
-    new_panel,
-    write,
-)
+from forestry.figures.chart import FLAG, LINES, add_line, draw_key, draw_points, new_page, new_panel
 from forestry.figures.chart_axis import ChartAxis, linear_axis
 from forestry.figures.chart_geometry import (
     CAP_HEIGHT,
@@ -34,6 +25,7 @@ from forestry.figures.chart_geometry import (
 from forestry.figures.chart_studies import DAGGER, DOUBLE_DAGGER
 from forestry.figures.influence_layout import InfluenceLayout, InfluencePanel
 from forestry.figures.labels import Box
+from forestry.figures.lettering import write
 from forestry.figures.style import POINTS_PER_MM, Style, style_for
 from forestry.figures.text import Text, run, spans_width, width, wrap
 from forestry.figures.wording import Span, Spans

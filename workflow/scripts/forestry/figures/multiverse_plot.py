@@ -8,15 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from forestry.figures.chart import (
-    FLAG,
-    add_line,
-    draw_key,
-    draw_points,
-    new_page,
-    new_panel,
-    write,
-)
+from forestry.figures.chart import FLAG, add_line, draw_key, draw_points, new_page, new_panel
 from forestry.figures.chart_geometry import (
     CAP_HEIGHT,
     PAD,
@@ -28,6 +20,7 @@ from forestry.figures.chart_geometry import (
     chart_geometry,
     down,
 )
+from forestry.figures.lettering import write
 from forestry.figures.multiverse_layout import CURVE, MultiverseLayout
 from forestry.figures.settings import NARROW_MM
 from forestry.figures.style import Style, style_for

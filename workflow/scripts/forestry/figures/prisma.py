@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 
-from forestry.figures.chart import new_page, write
+from forestry.figures.chart import new_page
+from forestry.figures.lettering import write
 from forestry.figures.prisma_layout import Arrow, PrismaLayout
 from forestry.figures.style import Style
 

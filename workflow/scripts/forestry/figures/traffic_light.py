@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.textpath import TextPath
 
-from forestry.figures.chart import new_page, write
+from forestry.figures.chart import new_page
+from forestry.figures.lettering import write
 from forestry.figures.style import Style
 from forestry.figures.text import Text, font
 from forestry.figures.traffic_light_layout import (
