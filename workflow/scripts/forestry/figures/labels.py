@@ -7,9 +7,9 @@ first free place is taken, so that the same points give the same picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 GAP = 1.3  # points between a marker and its name
 AIR = 0.6  # points around a name
@@ -92,9 +92,12 @@ class Anchor:
         return Box(self.x - r, self.y - r, self.x + r, self.y + r)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlacedLabel:
-    """Where a name lies, and the line from its point to it where it is not beside it."""
+    """Where a name lies, and the line from its point to it where it is not beside it.
+
+    Of itself only equal to itself: which two are in conflict is looked up, not found anew.
+    """
 
     box: Box
     leader: Segment | None
@@ -110,6 +113,9 @@ class PlacedLabel:
             max(box.right, x0, x1),
             max(box.bottom, y0, y1),
         )
+
+
+Conflict = Callable[[PlacedLabel, PlacedLabel], bool]
 
 
 def place_labels(
@@ -170,9 +176,10 @@ def _placings(
     possible: Sequence[Iterable[PlacedLabel]], anchors: Sequence[Anchor]
 ) -> Iterator[_Placing]:
     """One placing for each order; and those that serve first whom the last one left out."""
+    conflict = cache(_conflict)
     for order in _orders(anchors):
         for _ in range(ROUNDS):
-            placing = _serve(possible, order)
+            placing = _serve(possible, order, conflict)
             yield placing
             left = [i for i, label in enumerate(placing.labels) if label is None]
             if not left:
@@ -180,18 +187,17 @@ def _placings(
             order = [*left, *(i for i in order if i not in left)]
 
 
-def _serve(possible: Sequence[Iterable[PlacedLabel]], order: Sequence[int]) -> _Placing:
+def _serve(
+    possible: Sequence[Iterable[PlacedLabel]], order: Sequence[int], conflict: Conflict
+) -> _Placing:
     """The first possible place of each name that those served before it have left free."""
     labels: list[PlacedLabel | None] = [None] * len(possible)
     taken: list[PlacedLabel] = []
     for i in order:
-        labels[i] = next((label for label in possible[i] if _free(label, taken)), None)
+        free = (label for label in possible[i] if not any(conflict(label, t) for t in taken))
+        labels[i] = next(free, None)
         taken += [labels[i]] * (labels[i] is not None)
     return _Placing(labels)
-
-
-def _free(label: PlacedLabel, taken: Iterable[PlacedLabel]) -> bool:
-    return not any(_conflict(label, other) for other in taken)
 
 
 def _conflict(one: PlacedLabel, other: PlacedLabel) -> bool:
@@ -243,8 +249,7 @@ class _Scene:
         # Of points that overlap none can be led to without touching another.
         others = [marker.box for marker in self.markers if not marker.box.meets(anchor.box)]
         for label in found:
-            led = label.leader is None or self._leads(label.leader, others)
-            if led and self._holds(label.box):
+            if self._holds(label.box) and (not label.leader or self._leads(label.leader, others)):
                 yield label
 
     def _holds(self, box: Box) -> bool:
