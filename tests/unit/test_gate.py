@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from forestry import gate
 from forestry.gate import GateClosed, pass_gate
 from forestry.validation import tables
+from forestry.validation.config import DeclarationSchema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
@@ -110,6 +112,13 @@ def test_a_key_declared_twice_is_seen_though_the_content_is_the_same(folder):
         through(folder)
 
 
+def test_keys_of_several_kinds_are_a_fault_like_any_other(folder):
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["variants"] = {"main": {}, 1: {}, None: {}}
+    with pytest.raises(GateClosed, match="the key must be text, not a number"):
+        through(folder, config)
+
+
 def test_a_new_or_a_lost_table_voids_the_mark(folder):
     through(folder)
     stray = folder / "resources/extraction/stray.csv"
@@ -136,17 +145,45 @@ def checked(monkeypatch) -> list[str]:
     return found
 
 
-def test_a_sheet_that_has_passed_is_not_checked_by_itself_again(folder, checked):
+@pytest.fixture
+def declarations(monkeypatch) -> list:
+    """The declarations that are checked by themselves, in turn."""
+    found, check = [], DeclarationSchema.faults
+
+    def told(schema, config):
+        found.append(config)
+        return check(schema, config)
+
+    monkeypatch.setattr(DeclarationSchema, "faults", told)
+    return found
+
+
+def test_what_has_passed_is_not_checked_by_itself_again(folder, checked, declarations):
     through(folder)
-    assert SHEET in checked and len(checked) > 2
+    assert SHEET in checked and len(checked) > 2 and len(declarations) == 1
     checked.clear()
     edit(folder / SHEET, "aronson1948,4,123", "aronson1948,5,123")
     through(folder)
-    assert [file for file in checked if "extraction" in file] == [SHEET]
+    assert checked == [SHEET] and len(declarations) == 1
     checked.clear()
     edit(folder / "config.yaml", "title:", "title: A")
     through(folder)
-    assert not [file for file in checked if "extraction" in file]
+    assert not checked and len(declarations) == 2
+
+
+def test_studies_are_checked_again_by_other_declared_columns(folder, checked):
+    through(folder)
+    checked.clear()
+    edit(folder / "config.yaml", "year: {type: number}", "year: {type: number, minimum: 1800}")
+    through(folder)
+    assert checked == ["resources/studies.csv"]
+    edit(folder / "config.yaml", "minimum: 1800", "minimum: 1950")
+    with pytest.raises(GateClosed, match="1950"):
+        through(folder)
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
 
 
 def test_a_sheet_that_has_passed_is_still_checked_against_the_others(folder):

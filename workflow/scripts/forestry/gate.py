@@ -2,13 +2,12 @@
 
 The check itself is slow to import, so a review that has passed leaves a mark named by
 the digest of all that was checked, and is not checked again while nothing changes. The mark
-lists the extraction sheets: one that has not changed since is not checked by itself again.
+lists its parts: the declaration or a table that has not changed is not checked by itself again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,23 +36,23 @@ def pass_gate(config: Mapping, resources: Path, schema: Path, marks: Path) -> No
 
     rules = digest_of(code_of(VALIDATION))
     try:
-        sheets = check_review(config, resources, schema, _known(marks, rules))
+        parts = check_review(config, resources, schema, _known(marks, rules))
     except BadInput as error:
         raise GateClosed(str(error)) from error
     marks.mkdir(parents=True, exist_ok=True)
     for old in marks.glob("checked-*"):
         old.unlink(missing_ok=True)
-    write_whole(mark, "\n".join([rules, *sorted(sheets)]))
+    write_whole(mark, "\n".join([rules, *sorted(parts)]))
 
 
 def _known(marks: Path, rules: str) -> set[str]:
-    """The sheets that have passed by the same rules."""
+    """The declarations and tables that have passed by the same rules."""
     passed = [mark.read_text(encoding="utf-8").split("\n") for mark in marks.glob("checked-*")]
-    return {sheet for first, *sheets in passed if first == rules for sheet in sheets}
+    return {part for first, *parts in passed if first == rules for part in parts}
 
 
 def _digest(config: Mapping, resources: Path, schema: Path) -> str:
-    content = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    content = hashlib.sha256(repr(config).encode())  # keys need not be texts yet
     # The file beside its content, which does not tell a key that is declared twice.
     declared = sorted(resources.parent.glob("config.yaml"))
     tables = sorted(resources.rglob("*.csv"))

@@ -9,6 +9,7 @@ The package is slow to import (pandas, pandera): only a review that must be chec
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -36,19 +37,35 @@ def validate_review(config: Mapping, resources: Path, schema: Path = SCHEMA) -> 
 def _validated(
     config: Mapping, resources: Path, schema: Path, known: Collection[str]
 ) -> tuple[Tables, tuple[Fault, ...]]:
-    """What was read of a review, and its faults; sheets in `known` have none by themselves."""
+    """What was read of a review, and its faults; what is in `known` has none by itself."""
     keys = DeclarationSchema.read(schema)
-    declared, of_keys = Declaration(config, keys.default_studies), keys.faults(config)
+    declared, file = Declaration(config, keys.default_studies), resources.parent / "config.yaml"
     tables, found = read_review(declared, resources, known)
+    digest = _digest(config, keys, file)
+    tables.digests.add(digest)
     faults = [
-        *of_keys,
-        *([] if any(fault.column.startswith("prisma") for fault in of_keys) else _flow(declared)),
-        *duplicate_keys(resources.parent / "config.yaml"),
+        *([] if digest in known else _declaration_faults(config, keys, declared, file)),
         *found,
         *reference_faults(declared, tables),
         *reconstructed_faults(declared, tables, resources),
     ]
     return tables, tuple(sorted(set(faults)))
+
+
+def _declaration_faults(
+    config: Mapping, keys: DeclarationSchema, declared: Declaration, file: Path
+) -> list[Fault]:
+    """The faults of a declaration by itself."""
+    of_keys = keys.faults(config)
+    flow = [] if any(fault.column.startswith("prisma") for fault in of_keys) else _flow(declared)
+    return [*of_keys, *flow, *duplicate_keys(file)]
+
+
+def _digest(config: Mapping, keys: DeclarationSchema, file: Path) -> str:
+    """Of a declaration: what it says, by which rules; its file tells a key that stands twice."""
+    said = repr((config, keys.schema)).encode()
+    written = file.read_bytes() if file.is_file() else b""
+    return hashlib.sha256(said + written).hexdigest()
 
 
 def _flow(declared: Declaration) -> list[Fault]:
@@ -65,8 +82,8 @@ def check_review(
 ) -> frozenset[str]:
     """Raise BadInput with every fault of a review (see `validate_review`).
 
-    Returns the digests of its extraction sheets; those in `known` have been found to have no
-    fault by themselves, by the same rules, and are only checked against the others.
+    Returns the digests of its declaration and of its tables; those in `known` have been found
+    to have no fault by themselves, by the same rules, and are only checked against the others.
     """
     tables, faults = _validated(config, Path(resources), schema, known)
     if faults:

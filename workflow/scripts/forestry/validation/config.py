@@ -45,10 +45,7 @@ class DeclarationSchema:
 
     @classmethod
     def read(cls, path: Path) -> DeclarationSchema:
-        """Raises jsonschema's SchemaError where the file is no schema."""
-        schema = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
-        Draft202012Validator.check_schema(schema)
-        return cls(schema)
+        return cls(yaml.load(Path(path).read_text(encoding="utf-8"), Loader=LOADER))
 
     @property
     def default_studies(self) -> Mapping:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +28,8 @@ class Tables:
     """What could be read: the tables of resources/ by name, the extraction sheets by theirs.
 
     `families` has the family of each extraction sheet; `studies_family` that of studies.csv.
-    `present` are the extraction files, read or not; `digests` are of those that were read,
-    by content.
+    `present` are the extraction files, read or not; `digests` are of the tables that were
+    read, by content and by what a table of their family must satisfy.
     """
 
     folder: str
@@ -46,19 +46,21 @@ def read_review(
 ) -> tuple[Tables, list[Fault]]:
     """All tables of a review, and the faults of each by itself.
 
-    The extraction sheets whose digest is in `known` have none.
+    Those whose digest is in `known` have none.
     """
     family = sheets.studies_family(declared.studies)
     folder = resources.name or str(resources)
     extraction = sorted((resources / "extraction").glob("*.csv"))
     found = Tables(folder, family, present=tuple(path.stem for path in extraction))
-    faults = _read_tables(found, resources)
+    faults = _read_tables(found, resources, declared, known)
     for path in extraction:
         faults += _read_extraction(found, path, _measures(declared, path.stem), known)
     return found, faults
 
 
-def _read_tables(found: Tables, resources: Path) -> list[Fault]:
+def _read_tables(
+    found: Tables, resources: Path, declared: Declaration, known: Collection[str]
+) -> list[Fault]:
     families = {
         "studies": found.studies_family,
         "published": sheets.PUBLISHED,
@@ -76,7 +78,8 @@ def _read_tables(found: Tables, resources: Path) -> list[Fault]:
             faults += own
             if table:
                 found.tables[name] = table
-                faults += sheet_faults(table, family)
+                columns = declared.studies if name == "studies" else None
+                faults += _own_faults(found, path, table, family, known, columns)
         elif name in NEEDED:
             faults.append(Fault(file, "", "", "", "the file is missing"))
     if "studies" in found.tables and not found.tables["studies"].rows:
@@ -107,10 +110,23 @@ def _read_extraction(
     if table:
         family = _family(table, measures)
         found.extraction[path.stem], found.families[path.stem] = table, family
-        digest = hashlib.sha256(family.name.encode() + b"\0" + path.read_bytes()).hexdigest()
-        found.digests.add(digest)
-        faults += [] if digest in known else sheet_faults(table, family)
+        faults += _own_faults(found, path, table, family, known)
     return faults
+
+
+def _own_faults(
+    found: Tables,
+    path: Path,
+    table: Table,
+    family: Family,
+    known: Collection[str],
+    columns: Mapping | None = None,
+) -> list[Fault]:
+    """The faults of a table by itself; `columns` are those of its family that are declared."""
+    said = repr((family.name, columns)).encode()
+    digest = hashlib.sha256(said + path.read_bytes()).hexdigest()
+    found.digests.add(digest)
+    return [] if digest in known else sheet_faults(table, family)
 
 
 def _measures(declared: Declaration, data: str) -> list[str]:
