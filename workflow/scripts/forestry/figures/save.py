@@ -16,7 +16,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from forestry.atomic import write_whole
-from forestry.figures.typeface import FAMILIES, SEMIBOLD, font_face, font_folder
+from forestry.figures.typeface import FAMILIES, SEMIBOLD, font_face, typst_fonts
 
 PNG_DPI, POINTS_PER_INCH = 300, 72
 PAGE = Path(__file__).with_name("figure.typ")
@@ -63,9 +63,7 @@ def _page(svg: str) -> bytes:
     """A PDF of one page that shows an SVG."""
     import typst
 
-    return typst.compile(
-        PAGE, font_paths=[font_folder()], ignore_system_fonts=True, sys_inputs={"svg": svg}
-    )
+    return typst.compile(PAGE, font_paths=typst_fonts(), sys_inputs={"svg": svg})
 
 
 def _pixels(pdf: bytes) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from forestry.atomic import write_whole
+from forestry.figures.typeface import typst_fonts
 from forestry.supplement.model import FigureEntry, Section, Supplement
 
 TEMPLATE = Path(__file__).with_name("supplement.typ")
@@ -32,18 +33,10 @@ def write_pdf(supplement: Supplement, output: str | Path) -> None:
         pdf = typst.compile(
             room / TEMPLATE.name,
             root=room,
-            font_paths=[font_folder()],
-            ignore_system_fonts=True,
+            font_paths=typst_fonts(),
             timestamp=0,
         )
     write_whole(output, pdf)
-
-
-def font_folder() -> str:
-    """The folder of Source Sans Pro, as its package installs it."""
-    import font_source_sans_pro
-
-    return str(Path(font_source_sans_pro.__file__).parent / "files")
 
 
 def _content(supplement: Supplement, room: Path) -> dict:
