@@ -13,16 +13,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "reviews/bcg"])
-def test_every_plot_is_drawn_once_and_those_of_moderators_apart(folder):
+def test_every_plot_is_drawn_once_and_many_by_several_jobs(folder):
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    for drawings in drawings_by_outcome(Review(config, folder / "resources")).values():
-        together = dict(drawn_together(drawings))
-        drawn = [drawing.path for part in together.values() for drawing in part]
-        assert sorted(drawn) == sorted(drawing.path for drawing in drawings)
+    review = Review(config, folder / "resources")
+    by_outcome = drawings_by_outcome(review)
+    jobs = {outcome: dict(drawn_together(drawings)) for outcome, drawings in by_outcome.items()}
+    for outcome, together in jobs.items():
+        drawn = [drawing for part in together.values() for drawing in part]
+        assert sorted(d.path for d in drawn) == sorted(d.path for d in by_outcome[outcome])
         assert all(together.values())
-        for part, plots in together.items():
-            apart = {drawing.kind in ("subgroup_forest", "bubble") for drawing in plots}
-            assert apart == {part == "moderators"}
+        subgroups = {d.path for d in drawn if d.kind == "subgroup_forest"}
+        assert {d.path for d in together.get("moderators", ())} == subgroups
+        assert len(together) == 1 or subgroups
+    (most,) = (together for together in jobs.values() if len(together) > 1)
+    shown = {part: {d.path in review.figures for d in drawn} for part, drawn in most.items()}
+    assert shown == {"draw": {True}, "moderators": {True}, "diagnostics": {False}}
 
 
 def test_each_kind_has_its_tables():

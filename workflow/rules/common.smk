@@ -37,6 +37,9 @@ RESOURCES = Path("resources")
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 MARKS = Path(".snakemake/forestry")
 
+# The gate's pandera imports hypothesis where it finds it, to invent tables, which nobody asks for.
+sys.modules.setdefault("hypothesis", None)
+
 try:
     if workflow.is_main_process and enter(Path(), MARKS):
         print(
@@ -53,7 +56,9 @@ sys.modules.setdefault("pandas", None)
 
 REVIEW = Review(config, RESOURCES)
 FORMATS = ["pdf", "svg", "png"]
-FIRST = 1000  # the priority of what others wait for; plots follow
+# Priorities: first what others wait for, and the supplement as soon as it can be made; then
+# the plots that it shows, of these the jobs with most; then all else.
+FIRST, SHOWN = 1000, 100
 
 
 wildcard_constraints:
@@ -180,6 +185,11 @@ DRAWING_JOBS = {
     for outcome, drawings_of_it in DRAWINGS.items()
     for name, drawn in drawings.drawn_together(drawings_of_it)
 }
+
+
+def draw_priority(drawn):
+    shown = any(drawing.path in REVIEW.figures for drawing in drawn)
+    return len(drawn) + SHOWN * shown
 
 
 def drawn_from(outcome, drawn):

@@ -4,10 +4,11 @@
 # Out:   results/figures/<figure>.pdf, .svg, .png
 #        results/figures/diagnostics/<outcome>_influence.*, <outcome>_baujat.*
 #        results/figures/metaregression/<outcome>_<model>.*
-# Steps: draw_<outcome>        its forest plots and funnel plots, its influence plot and Baujat plot
-#        moderators_<outcome>  its forest plots of subgroups and its bubble plots
-#        prisma_flow           the flow of records
-#        traffic_light         the risk of bias
+# Steps: draw_<outcome>         its plots; where it has figures of subgroups, too, only its other figures
+#        moderators_<outcome>   its forest plots of subgroups
+#        diagnostics_<outcome>  beside these its influence plot, Baujat plot and bubble plots
+#        prisma_flow            the flow of records
+#        traffic_light          the risk of bias
 #
 # How many plots an outcome has is declared, so each outcome has rules of its own: a job loads
 # the drawing library once, and an edit redraws the plots of the outcomes that it concerns.
@@ -25,7 +26,7 @@ for job, (outcome, drawn) in DRAWING_JOBS.items():
             png=[f"results/figures/{drawing.path}.png" for drawing in drawn],
         log:
             f"logs/figures/{job}.log",
-        priority: len(drawn)
+        priority: draw_priority(drawn)
         localrule: True
         conda:
             "../envs/forestry.yaml"

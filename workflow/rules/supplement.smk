@@ -65,6 +65,7 @@ rule supplement_pdf:
         supplement="results/supplement{volume}.pdf",
     log:
         "logs/supplement_pdf{volume}.log",
+    priority: FIRST
     wildcard_constraints:
         volume=r"(_\d+)?",
     conda:
@@ -86,6 +87,7 @@ rule supplement_docx:
         supplement="results/supplement.docx",
     log:
         "logs/supplement_docx.log",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forestry.jobs.statistics import regression_settings, step_of, trim_and_fill_settings
 from forestry.review import Review
 
-OF_MODERATORS = ("subgroup_forest", "bubble")
+BESIDE_FIGURES = ("influence", "baujat", "bubble")  # kinds of plots that are no declared figure
 POOLED = ("effects", "estimates", "weights")
 # The tables of an outcome that each kind is drawn from.
 TABLES = {
@@ -39,13 +39,17 @@ def drawings_by_outcome(review: Review) -> dict[str, tuple[Drawing, ...]]:
 def drawn_together(drawings: Sequence[Drawing]) -> Iterator[tuple[str, tuple[Drawing, ...]]]:
     """The plots of an outcome that one job draws, under what they show.
 
-    Those of subgroups and moderators are apart: they rest on other numbers, and where an outcome
-    has many plots, two jobs draw them side by side.
+    One job loads the drawing library once. An outcome with figures of subgroups has many plots:
+    these figures are drawn beside its others, and apart from both what no figure shows, for
+    which the supplement need not wait.
     """
-    apart = {"draw": [], "moderators": []}
+    job_of = {"subgroup_forest": "moderators", **dict.fromkeys(BESIDE_FIGURES, "diagnostics")}
+    if not any(drawing.kind == "subgroup_forest" for drawing in drawings):
+        job_of = {}
+    apart: dict[str, list[Drawing]] = {}
     for drawing in drawings:
-        apart["moderators" if drawing.kind in OF_MODERATORS else "draw"].append(drawing)
-    yield from ((name, tuple(drawn)) for name, drawn in apart.items() if drawn)
+        apart.setdefault(job_of.get(drawing.kind, "draw"), []).append(drawing)
+    yield from ((name, tuple(drawn)) for name, drawn in apart.items())
 
 
 def drawings_of(review: Review, outcome: str) -> tuple[Drawing, ...]:
