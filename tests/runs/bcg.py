@@ -16,7 +16,8 @@ FIRST_FIGURES = {
 }
 SUBGROUPS = {"results/subgroups/tuberculosis/effects.csv"}
 METAREGRESSION = {"results/metaregression/tuberculosis.csv"}
-MODERATORS = {"results/figures/5.pdf"}  # with the bubble plots
+MODERATORS = {"results/figures/5.pdf"}  # the figure of subgroups
+DIAGNOSTICS = {"results/figures/diagnostics/tuberculosis_influence.pdf"}  # with the bubble plots
 LEGENDS = {"results/legends.csv"}
 CAPTIONS = {"results/captions"}
 AUDIT = {"results/audit.csv"}
@@ -34,5 +35,6 @@ def draw(*outcomes: str) -> set[str]:
 
 def whole(*outcomes: str) -> set[str]:
     """All jobs of these outcomes and what holds all outcomes."""
-    own = SUBGROUPS | METAREGRESSION | MODERATORS if "tuberculosis" in outcomes else set()
-    return analyse(*outcomes) | own | draw(*outcomes) | AGGREGATES
+    own = SUBGROUPS | METAREGRESSION | MODERATORS | DIAGNOSTICS
+    drawn = analyse(*outcomes) | draw(*outcomes) | AGGREGATES
+    return drawn | own if "tuberculosis" in outcomes else drawn

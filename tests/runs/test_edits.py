@@ -19,6 +19,7 @@ from runs.bcg import (
     AGGREGATES,
     AUDIT,
     CAPTIONS,
+    DIAGNOSTICS,
     LEGENDS,
     METAREGRESSION,
     MODERATORS,
@@ -121,11 +122,11 @@ EDITS = {
     "an attribute": Edit(replaced(STUDIES, "1948,random", "1948,alternate"), whole(*OUTCOMES)),
     "a moderator": Edit(
         replaced(STUDIES, "1948,random,44", "1948,random,45"),
-        METAREGRESSION | MODERATORS | AGGREGATES,  # the tables of all are one job
+        METAREGRESSION | DIAGNOSTICS | AGGREGATES,  # the tables of all are one job
     ),
     "a label": Edit(
         replaced(STUDIES, "Aronson 1948", "Aronson and others 1948"),
-        draw(*OUTCOMES) | MODERATORS | LEGENDS,
+        draw(*OUTCOMES) | MODERATORS | DIAGNOSTICS | LEGENDS,
     ),
     "two settings swapped": Edit(
         everywhere(

@@ -65,9 +65,9 @@ rule supplement_pdf:
         supplement="results/supplement{volume}.pdf",
     log:
         "logs/supplement_pdf{volume}.log",
-    priority: FIRST
     wildcard_constraints:
         volume=r"(_\d+)?",
+    priority: FIRST
     conda:
         "../envs/forestry.yaml"
     params:
