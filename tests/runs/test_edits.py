@@ -134,7 +134,7 @@ EDITS = {
             "favours: {below: vaccine, above: no vaccine}",
             "favours: {below: no vaccine, above: vaccine}",
         ),
-        draw(*RATIOS) | MODERATORS,
+        draw(*RATIOS) | MODERATORS | DIAGNOSTICS,
     ),
     "a way of pooling": Edit(
         replaced("config.yaml", "inverse_variance, tau2: REML", "inverse_variance, tau2: PM"),
