@@ -56,9 +56,11 @@ sys.modules.setdefault("pandas", None)
 
 REVIEW = Review(config, RESOURCES)
 FORMATS = ["pdf", "svg", "png"]
-# Priorities: first what others wait for, and the supplement as soon as it can be made; then
-# the plots that it shows, of these the jobs with most; then all else.
+# Priorities: first the outcomes' numbers, for which all others wait, and the supplement as soon
+# as it can be made; then the plots that it shows, of these the jobs with most; then all else.
+# What holds all outcomes takes as long as a job of two plots.
 FIRST, SHOWN = 1000, 100
+OF_ALL = SHOWN + 2
 
 
 wildcard_constraints:

@@ -90,7 +90,7 @@ rule collate:
         **{table: reported_data(table) for table in COLLATED},
     log:
         "logs/collate.log",
-    priority: FIRST
+    priority: OF_ALL
     conda:
         "../envs/forestry.yaml"
     params:

@@ -25,7 +25,7 @@ rule legends:
         captions="results/legends.rst",
     log:
         "logs/legends.log",
-    priority: FIRST
+    priority: OF_ALL
     conda:
         "../envs/forestry.yaml"
     params:

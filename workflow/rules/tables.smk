@@ -22,7 +22,7 @@ rule tables:
         ),
     log:
         "logs/tables.log",
-    priority: FIRST
+    priority: OF_ALL
     conda:
         "../envs/forestry.yaml"
     params:
