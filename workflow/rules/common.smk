@@ -288,15 +288,23 @@ def figure_labels(wildcards):
 
 # The supplement and all that a run makes ---------------------------------------------------
 
-# The files of its volumes, by number: one, unless very much is declared.
+# The figures of its volumes, by how a volume's file is called: one, unless very much is declared.
 VOLUMES = {
-    f"results/supplement{f'_{number}' if number > 1 else ''}.pdf": number
-    for number in range(1, documents.volumes(REVIEW) + 1)
+    f"_{number}" if number > 1 else "": figures
+    for number, figures in enumerate(documents.volumes(REVIEW), start=1)
 }
 
 
-def volume(wildcards, output):
-    return {"number": VOLUMES[output.supplement], "of": len(VOLUMES)}
+def figures_of_volume(wildcards):
+    return collect("results/figures/{figure}.pdf", figure=VOLUMES[wildcards.volume])
+
+
+def volume(wildcards):
+    return {
+        "number": [*VOLUMES].index(wildcards.volume) + 1,
+        "of": len(VOLUMES),
+        "rows": documents.rows_about(REVIEW),
+    }
 
 
 def template(name):
@@ -310,9 +318,13 @@ def final_files():
     figures += [drawing.path for drawn in DRAWINGS.values() for drawing in drawn]
     figures += ["risk_of_bias"] if REVIEW.tables_of("risk_of_bias") else []
     tables = [*COLLATED, *(["audit", "consistency"] if REVIEW.is_published else [])]
+    set_together = [
+        *collect("results/supplement{volume}.pdf", volume=VOLUMES),
+        "results/supplement.docx",
+        "results/tables/tables.xlsx",
+    ]
     return [
-        *([*VOLUMES, "results/supplement.docx"] if REVIEW.tables else []),
-        *(["results/tables/tables.xlsx"] if REVIEW.tables else []),
+        *(set_together if REVIEW.tables else []),
         *collect("results/tables/{table}.csv", table=REVIEW.tables),
         *collect("results/legends.{format}", format=["csv", "rst"]),
         *collect("results/{table}.csv", table=tables),

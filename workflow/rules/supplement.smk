@@ -59,7 +59,7 @@ rule supplement_pdf:
     input:
         tables=collect("results/tables/{table}.json", table=REVIEW.tables),
         legends="results/legends.csv",
-        figures=collect("results/figures/{figure}.pdf", figure=REVIEW.figures),
+        figures=figures_of_volume,
         template=template("supplement.typ"),
     output:
         supplement="results/supplement{volume}.pdf",
@@ -72,7 +72,7 @@ rule supplement_pdf:
         "../envs/forestry.yaml"
     params:
         settings={**documents.supplement_settings(REVIEW), "figures": "results/figures"},
-        volumes=volume,
+        volume=volume,
         code=code("supplement_pdf.py"),
     script:
         "../scripts/supplement_pdf.py"

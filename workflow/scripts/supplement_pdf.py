@@ -19,5 +19,4 @@ supplement = assemble(
     read_records(snakemake.input.legends, FigureLegend),
     Path(snakemake.params.settings["figures"]),
 )
-volumes = snakemake.params.volumes
-write_pdf(volume(supplement, volumes["number"], volumes["of"]), snakemake.output.supplement)
+write_pdf(volume(supplement, **snakemake.params.volume), snakemake.output.supplement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from forestry.results import FigureLegend
@@ -19,8 +19,7 @@ def assemble(
     """The supplement: the tables of the main text, its figures, the others, the annexures.
 
     `settings` are those of `Review.supplement_settings`; `figures` is the folder in which
-    each figure stands under its id. A table belongs to the supplementary ones where its id
-    does not begin with a digit.
+    each figure stands under its id.
     """
     entries = [
         FigureEntry(
@@ -30,18 +29,29 @@ def assemble(
         )
         for row in legends
     ]
-    main, *others = annexures(entries, settings["annexures"])
-    own = tuple(table for table in tables if table.id[0].isdigit())
-    extra = tuple(table for table in tables if table not in own)
-    parts = (Section("Tables of the main text", own), main, Section("Supplementary tables", extra))
     return Supplement(
         title=settings["title"],
         article=settings["article"],
         details=tuple(tuple(pair) for pair in settings["details"]),
         summary=SUMMARY,
         made_with=MADE_WITH,
-        sections=tuple(part for part in (*parts, *others) if part.tables or part.figures),
+        sections=in_order(tables, entries, settings["annexures"]),
     )
+
+
+def in_order(
+    tables: Iterable[Table], figures: Iterable[FigureEntry], titles: Mapping[str, str]
+) -> tuple[Section, ...]:
+    """The sections in the order of reading, those that hold anything.
+
+    A table belongs to the supplementary ones where its id does not begin with a digit.
+    """
+    tables = tuple(tables)
+    own = tuple(table for table in tables if table.id[0].isdigit())
+    extra = tuple(table for table in tables if not table.id[0].isdigit())
+    main, *others = annexures(figures, titles) or (Section(""),)
+    parts = (Section("Tables of the main text", own), main, Section("Supplementary tables", extra))
+    return tuple(part for part in (*parts, *others) if part.tables or part.figures)
 
 
 SUMMARY = (

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from forestry.assembly import in_order
 from forestry.jobs.drawings import reported_only
 from forestry.jobs.statistics import step_of, subgroup_settings
 from forestry.provenance import digest_of
 from forestry.review import QUALITY_SHEETS, Figure, Review
 from forestry.rows import digest, read_table, size_of
-from forestry.supplement.volumes import volumes_of
+from forestry.supplement.model import FigureEntry
+from forestry.supplement.volumes import figures_of_volumes, volumes_of
+from forestry.tables.model import Table
 
 BY_SOURCE = "the source had left them out, and no rule is applied again"
 
@@ -169,10 +174,21 @@ def supplement_settings(review: Review) -> dict:
     }
 
 
-def volumes(review: Review) -> int:
-    """Of how many volumes the supplement is, by what is declared for it."""
-    rows = sum(_rows_about(review, table) for table in review.tables)
-    return volumes_of(len(review.figures), rows)
+def volumes(review: Review) -> list[list[str]]:
+    """The figures of each volume of the supplement, by what is declared for it."""
+    nothing = Path()
+    figures = [
+        FigureEntry(figure.figure, figure.annexure, "", "", pdf=nothing, png=nothing)
+        for figure in review.figures.values()
+    ]
+    rows = rows_about(review)
+    outline = in_order([Table(table, "", (), ()) for table in rows], figures, {})
+    return figures_of_volumes(outline, volumes_of(len(figures), sum(rows.values())), rows)
+
+
+def rows_about(review: Review) -> dict[str, int]:
+    """About how many rows each table has."""
+    return {table: _rows_about(review, table) for table in review.tables}
 
 
 def _rows_about(review: Review, table: str) -> int:
