@@ -64,6 +64,13 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(space):
     assert "heterogenity" in refused.text and "heterogeneity" in refused.text
 
 
+def test_an_outcome_that_is_not_declared_is_named(space):
+    (space.review / "results/effects/typo.csv").write_text("of an outcome that is gone\n")
+    refused = space.run("results/effects/typo.csv", check=False)
+    assert refused.returncode != 0 and not refused.jobs
+    assert "declares no outcome typo" in refused.text
+
+
 def test_a_second_cold_run_gives_the_same_bytes(built, tmp_path):
     again = workspace(tmp_path, BCG)
     again.run("--cores", "1")
