@@ -141,7 +141,8 @@ EDITS = {
         whole("tuberculosis") | CAPTIONS,
     ),
     "a variant": Edit(
-        replaced("config.yaml", "threshold: 1.96", "threshold: 1.5"), EVERY_NUMBER - SUBGROUPS
+        replaced("config.yaml", "threshold: 1.96", "threshold: 1.5"),
+        EVERY_NUMBER - SUBGROUPS - MODERATORS,
     ),
     "an outcome": Edit(
         replaced("config.yaml", "\nvariants:\n", OUTCOME), NEW_OUTCOME | AGGREGATES | CAPTIONS
