@@ -75,7 +75,7 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         lines = _measure(Path(folder), options.built)
-    page = _page(lines)
+    page = _page(lines, options.built)
     print(page)
     if options.write:
         (ROOT / "docs/benchmarks.md").write_text(page, encoding="utf-8")
@@ -441,7 +441,8 @@ def _ratio(part: float, whole: float) -> str:
     return f"{part / whole:.2f}"
 
 
-def _page(lines: Sequence[Line]) -> str:
+def _page(lines: Sequence[Line], built: int) -> str:
+    command = f"{COMMAND} --built {built}" if built else COMMAND
     header = ("what", "Forestry", "beside it", "ratio", "aim")
     rows = [(line.what, line.forestry, line.other, line.ratio, line.aim) for line in lines]
     table = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * 5, *rows)]
@@ -449,9 +450,9 @@ def _page(lines: Sequence[Line]) -> str:
         [
             "# Benchmarks",
             "",
-            f"<!-- Made by `{COMMAND}`. -->",
+            f"<!-- Made by `{command}`. -->",
             "",
-            f"Measured side by side in one run of `{COMMAND}`, on {date.today():%d %B %Y}, "
+            f"Measured side by side in one run of `{command}`, on {date.today():%d %B %Y}, "
             f"{_machine()}.",
             "",
             *table,

@@ -29,7 +29,7 @@ rule bootstrap_replicates:
     log:
         "logs/bootstrap/{outcome}/replicates-{scatteritem}.log",
     wildcard_constraints:
-        outcome=one_of([NAME] if BOOTSTRAP else []),
+        outcome=BOOTSTRAPPED_NAME,
     group:
         "bootstrap"
     conda:
@@ -56,7 +56,7 @@ rule bootstrap_intervals:
     log:
         "logs/bootstrap/{outcome}/intervals.log",
     wildcard_constraints:
-        outcome=one_of([NAME] if BOOTSTRAP else []),
+        outcome=BOOTSTRAPPED_NAME,
     conda:
         "../envs/forestry.yaml"
     params:
@@ -97,7 +97,7 @@ rule bootstrap_figure:
     log:
         "logs/figures/bootstrap/{outcome}.log",
     wildcard_constraints:
-        outcome=one_of([NAME] if BOOTSTRAP else []),
+        outcome=BOOTSTRAPPED_NAME,
     conda:
         "../envs/forestry.yaml"
     params:

@@ -4,6 +4,7 @@ from forestry.jobs import resampling
 
 BOOTSTRAP = config.get("bootstrap", {})
 BOOTSTRAPPED = REVIEW.outcomes if BOOTSTRAP else []
+BOOTSTRAPPED_NAME = one_of([NAME] if BOOTSTRAP else [])
 MULTIVERSE = list(config.get("multiverse", {}))
 
 
