@@ -337,7 +337,12 @@ def last_words():
     """Where the results are, and which files there this run did not make and should not be read."""
     effects = collect("results/effects/{outcome}.csv", outcome=REVIEW.outcomes)
     tables = collect("results/tables/{table}.json", table=REVIEW.tables)
-    apart = {f"results/{table}.csv": effects for table in statistics.resampled(REVIEW)}
+    apart = {
+        f"results/{table}.csv": collect(
+            "results/effects/{outcome}.csv", outcome=outcomes
+        )
+        for table, outcomes in statistics.resampled(REVIEW).items()
+    }
     apart["results/report.html"] = final_files()
     said = {
         "No longer declared, left as they were:": leftovers(

@@ -132,10 +132,14 @@ def subgroup_settings(review: Review, outcome: str) -> dict:
     }
 
 
-def resampled(review: Review) -> list[str]:
-    """The tables of results as data that are targets of their own, where they are declared."""
+def resampled(review: Review) -> dict[str, list[str]]:
+    """The tables of results as data that are targets of their own, and each one's outcomes."""
     tables = {"bootstrap": ["bootstrap"], "multiverse": ["multiverse", "multiverse_choices"]}
-    return [name for key, names in tables.items() if key in review.config for name in names]
+    outcomes = {
+        "bootstrap": list(review.outcomes),
+        "multiverse": list(review.config.get("multiverse", {})),
+    }
+    return {table: outcomes[key] for key in tables if key in review.config for table in tables[key]}
 
 
 def metaregression_settings(review: Review, outcome: str) -> dict:
