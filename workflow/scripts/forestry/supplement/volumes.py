@@ -1,7 +1,8 @@
 """A supplement of very many tables and figures in volumes.
 
-To set pages takes memory in proportion to them, about half a megabyte for a figure with its
-legend and as much for five rows of a table; no volume needs more than a small machine has.
+To set pages takes memory in proportion to them, about three quarters of a megabyte for a figure
+with its legend and as much for five rows of a table; no volume needs more than a small machine
+has.
 
 Which figures a volume holds is known before any is drawn, from what is declared: a volume waits
 for its own alone, and all volumes together for each figure once.
@@ -17,7 +18,7 @@ from fractions import Fraction
 from forestry.supplement.model import FigureEntry, Section, Supplement
 from forestry.tables.model import Row, Table
 
-ROOM = 500  # figures that a volume holds
+ROOM = 400  # figures that a volume holds
 ROWS = 5  # rows of a table that take as much as a figure
 
 
