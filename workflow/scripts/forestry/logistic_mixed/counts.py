@@ -96,7 +96,7 @@ class Counts:
     @property
     def constant(self) -> np.ndarray:
         """The binomial coefficients' part of the log-likelihood, (B,)."""
-        n, x, y = (_log_factorial(values) for values in (self.n, self.x, self.y))
+        n, x, y = _log_factorial(np.array((self.n, self.x, self.y)))
         return self.sum(n - x - y)
 
     @cached_property
@@ -215,7 +215,7 @@ def common_of(counts: Counts) -> Common:
     with np.errstate(divide="ignore"):
         beta = np.log(events) - np.log(others)
         se = np.sqrt(1 / events + 1 / others)
-    residual = counts.x * q[counts.row] - counts.y * p[counts.row]
+    residual = counts.x * counts.spread(q) - counts.y * counts.spread(p)
     rise = counts.sum(residual**2) - events * q
     height = xlogy(events, p) + xlogy(others, q)
     return Common(beta, se, height, rise <= 1e-13 * total)

@@ -80,11 +80,11 @@ def mode_of(x, y, beta, tau, u, exact: bool = True) -> Mode:
     less than 1/30,000 of a posterior standard deviation.
     """
     n, tau2, logit, odds_of = x + y, tau * tau, beta + tau * u, np.exp
-    if not np.abs(logit).max() < _WILD:
+    if not _largest(np.abs(logit)) < _WILD:
         wild = np.abs(tau * u) > _WILD + np.abs(beta)
         u = np.where(wild, mode_guess(x, y, beta, tau), u)
         logit, odds_of = beta + tau * u, _odds
-    away, enough, near = None, 1e-26 if exact else 1e-9, 1 / max(np.max(tau2), 1.0)
+    away, enough, near = None, 1e-26 if exact else 1e-9, 1 / max(_largest(tau2), 1.0)
     for taken in range(_MODE_STEPS):
         odds = odds_of(logit)
         q = 1 / (1 + odds)
@@ -97,17 +97,22 @@ def mode_of(x, y, beta, tau, u, exact: bool = True) -> Mode:
         step = gradient / d
         size = gradient * step  # the square of the step, in posterior variances
         away = size > enough if away is None else away & (size > enough)
-        if not away.any():
+        if not np.logical_or.reduce(away):
             return Mode(u, odds, p, q, r, w, d)
         by_halley = taken < _HALLEY_STEPS
         if by_halley:
-            step /= _bend(step, tau, tau2_w * (q - p) / d, not size.max() < near)
+            step /= _bend(step, tau, tau2_w * (q - p) / d, not _largest(size) < near)
         else:
             step /= np.maximum(1, np.abs(tau * step))
         u = u + away * step
         logit = beta + tau * u
         away &= size > (1e-10 if by_halley else 1e-16)  # then the error is its cube, or square
     raise NotConverged("the studies' posterior modes were not found")
+
+
+def _largest(values: np.ndarray | float) -> float:
+    """Of an array (N,), or the one number; numpy's own takes twice the time for so few."""
+    return np.maximum.reduce(values) if isinstance(values, np.ndarray) else values
 
 
 def _bend(step, tau, skew, held: bool) -> np.ndarray:
@@ -276,7 +281,7 @@ def _moments(x, n, tau, s, mode: Mode, rule: Rule) -> np.ndarray:
     """
     v = s * rule.z  # from the mode on
     logit = tau * v
-    if np.abs(tau).max() * rule.reach > _STEEPEST:
+    if _largest(abs(tau)) * rule.reach > _STEEPEST:
         np.clip(logit, -_STEEPEST, _STEEPEST, out=logit)
     odds = np.exp(logit, out=logit)  # relative to those at the mode
     fall = odds * mode.p

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import log
 
 import numpy as np
 
@@ -98,8 +99,9 @@ def completed(found: Sequence[tuple[Start, np.ndarray]], rest, counts, common, r
 def lattice_of(counts: Counts, largest: float = _LARGEST) -> tuple[np.ndarray, np.ndarray]:
     """Rising values of tau (G,), and from which of them on they concern each data set (B,)."""
     least = 0.3 * np.sqrt(np.minimum.reduceat(counts.logit_variance, counts.first))
-    points = np.ceil(np.log(largest / least) / np.log(_RATIO)).astype(int) + 1
-    return largest * _RATIO ** np.arange(1.0 - points.max(), 1.0), points.max() - points
+    points = np.ceil(np.log(largest / least) / log(_RATIO)).astype(int) + 1
+    most = int(np.maximum.reduce(points))
+    return largest * _RATIO ** np.arange(1.0 - most, 1.0), most - points
 
 
 # The profile over beta --------------------------------------------------------------------------

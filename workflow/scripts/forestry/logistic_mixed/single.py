@@ -81,10 +81,11 @@ def _profile(counts: Counts, rule: Rule) -> tuple[list[_Seen], np.ndarray]:
     """At each tau of the lattice; and the posterior modes there, (G, k)."""
     tau, _ = lattice_of(counts)
     beta, _, u = joint_modes(counts, tau[:, None])
-    x, y = (np.tile(values, tau.size) for values in (counts.x, counts.y))
+    shape = tau.size, counts.x.size
+    x, y = (np.broadcast_to(values, shape).ravel() for values in (counts.x, counts.y))
     place = (np.repeat(values, counts.x.size) for values in (beta, tau))
     terms, u, _ = in_slabs(x, y, *place, rule, u.ravel(), exact=False)
-    sums = terms.reshape(6, tau.size, -1).sum(axis=2).tolist()
+    sums = np.add.reduce(terms.reshape(6, tau.size, -1), axis=2).tolist()
     each = zip(tau.tolist(), beta[:, 0].tolist(), *sums, strict=True)
     return [_seen(*at) for at in each], u.reshape(tau.size, -1)
 
@@ -180,7 +181,7 @@ def _climbed(counts: Counts, beta, tau, u, level: float, rule: Rule) -> Maximum:
 def _sums(x, y, beta: float, tau: float, u, rule: Rule, exact=True) -> tuple[list[float], ...]:
     """The log-likelihood and its derivatives; the modes, and theirs."""
     terms, u, u1 = study_terms(x, y, beta, tau, u, rule, exact)
-    return terms.sum(axis=1).tolist(), u, u1
+    return np.add.reduce(terms, axis=1).tolist(), u, u1
 
 
 def _newton_step(g, h, h_bb, h_bt, h_tt) -> tuple[tuple[float, float], float]:
