@@ -150,7 +150,7 @@ if (length(arguments) == 3) {
   mixed <- rma.glmm(measure = "PLO", xi = d$events, ni = d$total, method = "ML")
   reml <- rma(yi = d$yi, vi = d$vi, method = "REML")
   cat(toJSON(list(
-    mixed = seconds(rma.glmm(measure = "PLO", xi = d$events, ni = d$total, method = "ML"), 5),
+    mixed = seconds(rma.glmm(measure = "PLO", xi = d$events, ni = d$total, method = "ML"), 25),
     reml = seconds(rma(yi = d$yi, vi = d$vi, method = "REML"), 100),
     mixed_estimate = c(mixed$beta), mixed_tau2 = mixed$tau2,
     reml_estimate = c(reml$beta), reml_tau2 = reml$tau2,

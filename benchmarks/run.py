@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from timeit import timeit
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "benchmarks")]
@@ -226,7 +227,7 @@ def _fits(effects: Sequence[StudyEffect], peer: dict) -> list[Line]:
     _same("mixed model", (mixed.beta, mixed.tau2), (peer["mixed_estimate"], peer["mixed_tau2"]))
     _same("REML", (reml.estimate, reml.tau2), (peer["reml_estimate"], peer["reml_tau2"]))
     seconds = {
-        "mixed": _each(lambda: logistic_mixed.fit_random(events, total), 100),
+        "mixed": _each(lambda: logistic_mixed.fit_random(events, total), 500),
         "reml": _each(lambda: inverse_variance.fit_random(yi, vi, "REML"), 500),
     }
     calls = {"mixed": ("one mixed model", "rma.glmm", 50), "reml": ("one REML fit", "rma", 20)}
@@ -251,10 +252,7 @@ def _same(what: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
 
 def _each(call: Callable, times: int) -> float:
     call()
-    start = time.perf_counter()
-    for _ in range(times):
-        call()
-    return (time.perf_counter() - start) / times
+    return timeit(call, number=times) / times
 
 
 def _edits(place: Place, cold: Cost) -> list[Line]:
