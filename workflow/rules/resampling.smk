@@ -3,9 +3,9 @@
 from forestry.jobs import resampling
 
 BOOTSTRAP = config.get("bootstrap", {})
-BOOTSTRAPPED = REVIEW.outcomes if BOOTSTRAP else []
+BOOTSTRAPPED = statistics.resampled(REVIEW).get("bootstrap", [])
 BOOTSTRAPPED_NAME = one_of([NAME] if BOOTSTRAP else [])
-MULTIVERSE = list(config.get("multiverse", {}))
+MULTIVERSE = statistics.resampled(REVIEW).get("multiverse", [])
 
 
 def bootstrap_settings(wildcards):

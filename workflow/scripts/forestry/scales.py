@@ -88,7 +88,10 @@ def harmonic_mean(total: ArrayLike) -> float:
 
 
 def _proportion(logit):
-    """1 / (1 + exp(-x)), without overflow where x is far below zero."""
+    """1 / (1 + exp(-x)), without overflow where x is far below zero.
+
+    Not scipy.special's expit: its import takes as long as a plot to draw.
+    """
     odds_against = np.exp(-np.abs(logit))
     return np.where(logit >= 0, 1.0, odds_against) / (1 + odds_against)
 

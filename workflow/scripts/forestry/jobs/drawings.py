@@ -44,11 +44,11 @@ def drawn_together(drawings: Sequence[Drawing]) -> Iterator[tuple[str, tuple[Dra
     which the supplement need not wait.
     """
     job_of = {"subgroup_forest": "moderators", **dict.fromkeys(BESIDE_FIGURES, "diagnostics")}
-    if not any(drawing.kind == "subgroup_forest" for drawing in drawings):
-        job_of = {}
+    many = any(drawing.kind == "subgroup_forest" for drawing in drawings)
     apart: dict[str, list[Drawing]] = {}
     for drawing in drawings:
-        apart.setdefault(job_of.get(drawing.kind, "draw"), []).append(drawing)
+        job = job_of.get(drawing.kind, "draw") if many else "draw"
+        apart.setdefault(job, []).append(drawing)
     yield from ((name, tuple(drawn)) for name, drawn in apart.items())
 
 

@@ -25,11 +25,12 @@ FIGURE_KINDS = ("forest", "funnel", "subgroup_forest", "prisma_flow")
 
 @dataclass(frozen=True)
 class Family:
-    """Tables of the same columns and rules."""
+    """Tables of the same columns and rules; `declared` is what config.yaml says of them."""
 
     name: str
     columns: tuple[Column, ...]
     rules: tuple[Rule | Unique, ...]
+    declared: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -295,7 +296,8 @@ def studies_family(declared: Mapping[str, Mapping]) -> Family:
         *(rule for name in own for rule in _summary_rules(name, own)),
         *(rule for name, about in declared.items() for rule in _status_rules(name, about, own)),
     ]
-    return Family("studies", (*STUDY_NAMES, *own.values()), (*ONCE, Unique(("label",)), *found))
+    columns, rules = (*STUDY_NAMES, *own.values()), (*ONCE, Unique(("label",)), *found)
+    return Family("studies", columns, rules, repr(declared))
 
 
 def _study_column(name: str, about: Mapping) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,15 +52,13 @@ def read_review(
     folder = resources.name or str(resources)
     extraction = sorted((resources / "extraction").glob("*.csv"))
     found = Tables(folder, family, present=tuple(path.stem for path in extraction))
-    faults = _read_tables(found, resources, declared, known)
+    faults = _read_tables(found, resources, known)
     for path in extraction:
         faults += _read_extraction(found, path, _measures(declared, path.stem), known)
     return found, faults
 
 
-def _read_tables(
-    found: Tables, resources: Path, declared: Declaration, known: Collection[str]
-) -> list[Fault]:
+def _read_tables(found: Tables, resources: Path, known: Collection[str]) -> list[Fault]:
     families = {
         "studies": found.studies_family,
         "published": sheets.PUBLISHED,
@@ -78,8 +76,7 @@ def _read_tables(
             faults += own
             if table:
                 found.tables[name] = table
-                columns = declared.studies if name == "studies" else None
-                faults += _own_faults(found, path, table, family, known, columns)
+                faults += _own_faults(found, path, table, family, known)
         elif name in NEEDED:
             faults.append(Fault(file, "", "", "", "the file is missing"))
     if "studies" in found.tables and not found.tables["studies"].rows:
@@ -115,15 +112,10 @@ def _read_extraction(
 
 
 def _own_faults(
-    found: Tables,
-    path: Path,
-    table: Table,
-    family: Family,
-    known: Collection[str],
-    columns: Mapping | None = None,
+    found: Tables, path: Path, table: Table, family: Family, known: Collection[str]
 ) -> list[Fault]:
-    """The faults of a table by itself; `columns` are those of its family that are declared."""
-    said = repr((family.name, columns)).encode()
+    """The faults of a table by itself."""
+    said = f"{family.name} {family.declared}\n".encode()
     digest = hashlib.sha256(said + path.read_bytes()).hexdigest()
     found.digests.add(digest)
     return [] if digest in known else sheet_faults(table, family)
